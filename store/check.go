@@ -165,8 +165,11 @@ func CheckQuery(ctx context.Context, q Query) error {
 // as a 0 does in many servers, never (TTL-4). A ttl so long that the next multiple
 // would overflow is rounded down.
 func RoundUp(ttl, precision time.Duration) time.Duration {
+	if precision <= 1 {
+		return ttl
+	}
 	rest := ttl % precision
-	if precision <= 1 || rest == 0 {
+	if rest == 0 {
 		return ttl
 	}
 	if up := ttl - rest + precision; up > 0 {
