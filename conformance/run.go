@@ -1,0 +1,102 @@
+package conformance
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// Run tests the store that open makes, each requirement as a subtest that can be
+// chosen with -run, like TestConformance/UPDATE-2.
+func Run(t *testing.T, open Open, opts ...Option) Report {
+	t.Helper()
+	if configure(opts).bubble {
+		return runInBubble(t, open, opts)
+	}
+	e, err := newEngine(t.Context(), open, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if skip, err := e.first(); err != nil {
+		t.Fatal(err)
+	} else if skip != "" {
+		t.Skip(skip)
+	}
+	e.startSlow()
+	var results []Result
+	for _, r := range e.selected() {
+		t.Run(r.ID, func(t *testing.T) {
+			res := e.run(r, t)
+			results = append(results, res)
+			show(t, res)
+		})
+	}
+	for _, wait := range e.slow {
+		wait() // also where -run chose another: nothing runs on after the test
+	}
+	if len(results) < len(e.selected()) {
+		e.only = never // -run chose some: no levels
+	}
+	rep := e.report(results)
+	t.Log(rep.Summary())
+	return rep
+}
+
+func runInBubble(t *testing.T, open Open, opts []Option) Report {
+	t.Helper()
+	var rep Report
+	synctest.Test(t, func(t *testing.T) { rep = Verify(t.Context(), open, opts...) })
+	switch {
+	case rep.Err != "":
+		t.Fatal(rep.Err)
+	case rep.Skipped != "":
+		t.Skip(rep.Skipped)
+	}
+	for _, res := range rep.Results {
+		t.Run(res.ID, func(t *testing.T) { show(t, res) })
+	}
+	t.Log(rep.Summary())
+	return rep
+}
+
+// show tells the subtest what came of its requirement.
+func show(t *testing.T, res Result) {
+	t.Helper()
+	if len(res.Notes) > 0 {
+		t.Logf("not tested: %s", strings.Join(res.Notes, "; "))
+	}
+	switch res.Status {
+	case Pass:
+	case Fail:
+		t.Errorf("\n%s", res.Explain())
+	default:
+		t.Skipf("%s: %s", res.Status, res.Reason)
+	}
+}
+
+// Verify tests the store that open makes without go test: a program can ask it of
+// a staging server. The run's own troubles are in Report.Err.
+func Verify(ctx context.Context, open Open, opts ...Option) Report {
+	e, err := newEngine(ctx, open, opts)
+	if err != nil {
+		return Report{Schema: schema, Err: err.Error()}
+	}
+	skip, err := e.first()
+	if err != nil {
+		rep := e.report(nil)
+		rep.Err = err.Error()
+		return rep
+	}
+	if skip != "" {
+		rep := e.report(nil)
+		rep.Skipped, rep.Levels = skip, nil
+		return rep
+	}
+	e.startSlow()
+	var results []Result
+	for _, r := range e.selected() {
+		results = append(results, e.run(r, nil))
+	}
+	return e.report(results)
+}

@@ -1,0 +1,276 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// T is what one check runs on: a [testing.TB] of the suite's own, so that a
+// suite can run without go test, and a broken store's failure can be looked at
+// instead of failing a test.
+type T struct {
+	testing.TB // the test around it, if there is one; never asked to fail
+
+	ctx  context.Context
+	rng  *rand.Rand // of the check's own goroutine
+	open Open
+	id   string
+
+	mu       sync.Mutex
+	failed   bool
+	skip     string // why it was skipped; "" if it was not
+	exempt   bool   // it was skipped because the requirement does not concern the store
+	unsure   string // why it could not be decided
+	lines    []string
+	notes    []string
+	trace    trace
+	cleanups []func()
+	nextID   int
+}
+
+// run calls f as a test would be, and returns when it and its cleanups are done.
+func (t *T) run(f func(*T)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer t.cleanup()
+		defer func() {
+			if r := recover(); r != nil {
+				t.Errorf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
+		f(t)
+	}()
+	<-done
+}
+
+func (t *T) cleanup() {
+	for {
+		t.mu.Lock()
+		n := len(t.cleanups)
+		if n == 0 {
+			t.mu.Unlock()
+			return
+		}
+		f := t.cleanups[n-1]
+		t.cleanups = t.cleanups[:n-1]
+		t.mu.Unlock()
+		f()
+	}
+}
+
+// Cleanup has f called when the check is over, the last one first.
+func (t *T) Cleanup(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cleanups = append(t.cleanups, f)
+}
+
+// Context is done when the check's time is up.
+func (t *T) Context() context.Context { return t.ctx }
+
+// Name is the requirement's id.
+func (t *T) Name() string { return t.id }
+
+// Helper does nothing: a failure names the requirement and the calls, not a line.
+func (t *T) Helper() {}
+
+func (t *T) say(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, strings.TrimSuffix(line, "\n"))
+}
+
+// Log adds a line to the report of a failure.
+func (t *T) Log(args ...any) { t.say(fmt.Sprintln(args...)) }
+
+// Logf is Log with a format.
+func (t *T) Logf(format string, args ...any) { t.say(fmt.Sprintf(format, args...)) }
+
+// Fail marks the requirement as broken.
+func (t *T) Fail() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed = true
+}
+
+// FailNow is Fail, and ends the check.
+func (t *T) FailNow() {
+	t.Fail()
+	runtime.Goexit()
+}
+
+// Failed reports whether the requirement is broken.
+func (t *T) Failed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failed
+}
+
+// Error is Log and Fail.
+func (t *T) Error(args ...any) { t.Log(args...); t.Fail() }
+
+// Errorf is Logf and Fail.
+func (t *T) Errorf(format string, args ...any) { t.Logf(format, args...); t.Fail() }
+
+// Fatal is Log and FailNow.
+func (t *T) Fatal(args ...any) { t.Log(args...); t.FailNow() }
+
+// Fatalf is Logf and FailNow.
+func (t *T) Fatalf(format string, args ...any) { t.Logf(format, args...); t.FailNow() }
+
+// Skip ends the check, with a reason.
+func (t *T) Skip(args ...any) { t.skipNow(strings.TrimSuffix(fmt.Sprintln(args...), "\n"), false) }
+
+// Skipf is Skip with a format.
+func (t *T) Skipf(format string, args ...any) { t.skipNow(fmt.Sprintf(format, args...), false) }
+
+// SkipNow is Skip without a reason.
+func (t *T) SkipNow() { t.skipNow("no reason given", false) }
+
+// Skipped reports whether the check was skipped.
+func (t *T) Skipped() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.skip != ""
+}
+
+func (t *T) skipNow(why string, exempt bool) {
+	t.mu.Lock()
+	t.skip, t.exempt = why, exempt
+	t.mu.Unlock()
+	runtime.Goexit()
+}
+
+// doesNotApply ends the check of a requirement that does not concern the store.
+func (t *T) doesNotApply(why string) { t.skipNow(why, true) }
+
+// undecided ends the check without a verdict.
+func (t *T) undecided(why string) {
+	t.mu.Lock()
+	t.unsure = why
+	t.mu.Unlock()
+	runtime.Goexit()
+}
+
+// note says what of the requirement could not be tested.
+func (t *T) note(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !slices.Contains(t.notes, what) {
+		t.notes = append(t.notes, what)
+	}
+}
+
+// TempDir returns a new folder that is removed after the check.
+func (t *T) TempDir() string {
+	dir, err := os.MkdirTemp("", "sojourn-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// Setenv sets a variable for the time of the check.
+func (t *T) Setenv(key, value string) {
+	old, had := os.LookupEnv(key)
+	if err := os.Setenv(key, value); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if had {
+			_ = os.Setenv(key, old)
+		} else {
+			_ = os.Unsetenv(key)
+		}
+	})
+}
+
+// subject opens a fresh store for the check and closes it afterwards.
+func (t *T) subject() *fixture {
+	sub := t.open(t)
+	if sub.Store == nil {
+		t.Fatal("open returned a Subject without a Store")
+	}
+	t.Cleanup(func() { _ = store.Close(sub.Store) })
+	return &fixture{Subject: sub, client: &client{t: t, s: sub.Store, ctx: t.ctx}, t: t}
+}
+
+// newID returns an id of 43 characters, as a manager's are.
+func (t *T) newID() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.nextID++
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	b := fmt.Appendf(nil, "%03d-", t.nextID)
+	for len(b) < 43 {
+		b = append(b, letters[t.rng.IntN(len(letters))])
+	}
+	return string(b)
+}
+
+func (t *T) newIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = t.newID()
+	}
+	return ids
+}
+
+// data returns n random bytes.
+func (t *T) data(n int) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(t.rng.Uint32())
+	}
+	return b
+}
+
+func (t *T) record(owner string) store.Record { return store.Record{Data: t.data(64), Owner: owner} }
+
+// wantErr fails unless err is one of want.
+func (t *T) wantErr(what string, err error, want ...error) {
+	for _, w := range want {
+		if errors.Is(err, w) {
+			return
+		}
+	}
+	t.Errorf("%s\n  got:  %s\n  want: %s", what, errText(err), names(want))
+}
+
+// together runs n functions at once and waits for all of them.
+func together(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+// eventually asks ok until it says yes, or for at most d.
+func (t *T) eventually(d time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(d); ; {
+		if ok() {
+			return true
+		}
+		if time.Now().After(end) || t.ctx.Err() != nil {
+			return false
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
