@@ -98,7 +98,7 @@ func fail3(t *T) {
 		one(ft, "Create", func() (err error) { v, err = f.Create(id, r, hour); return })
 		f.holds("after a Create, "+string(kind), id, r, v)
 		r = t.record("p")
-		one(ft, "Update", func() (err error) { v, err = f.Update(id, r, hour, f.load(id).Revision); return })
+		one(ft, "Update", func() (err error) { v, err = f.Update(id, r, hour, v); return })
 		f.holds("after an Update, "+string(kind), id, r, v)
 		one(ft, "Touch", func() error { return f.Touch(id, 5*hour) })
 		f.left("after a Touch, "+string(kind), id, 5*hour)
@@ -165,13 +165,10 @@ func fail5(t *T) {
 	id := t.newID()
 	f.create(id, store.Record{Data: make([]byte, 8)}, hour)
 	var acked, unsure atomic.Int64
-	var mu sync.Mutex
 	for range 25 {
 		undo := f.failing(Fault{Kind: LoseReply})
 		together(3, func(int) {
-			mu.Lock()
 			e, err := p.Load(id)
-			mu.Unlock()
 			if err != nil {
 				return
 			}
@@ -325,9 +322,15 @@ func crash2(t *T) {
 				}
 			})
 		}
-		<-enough
+		idle := make(chan struct{})
+		go func() { wg.Wait(); close(idle) }()
+		select {
+		case <-enough:
+		case <-idle:
+			t.Fatalf("the writers failed before anything was killed, after %d writes", begun.Load())
+		}
 		next := f.after("Crash", func() (store.Store, error) { return f.Crash(t.ctx) })
-		wg.Wait()
+		<-idle
 		c = next
 		for _, id := range ids {
 			e, err := c.Load(id)
