@@ -1,0 +1,75 @@
+package session
+
+import (
+	"net/http"
+	"strings"
+)
+
+// jar reads and writes the cookie. Its lines are made once.
+type jar struct {
+	name  string
+	attrs string // "; Path=/; …"
+	clear string // the whole line that ends it
+}
+
+func newJar(c *Cookie) jar {
+	k := c.cookie()
+	j := jar{name: k.Name}
+	k.Value = "x"
+	j.attrs = strings.TrimPrefix(k.String(), k.Name+"=x")
+	// A cookie is ended by one of the same name, path, domain and attributes; a
+	// prefixed one that lacks them is ignored and the old one stays (SEC-13).
+	k.Value, k.MaxAge = "", -1
+	j.clear = k.String()
+	return j
+}
+
+func (j *jar) line(i id) string { return j.name + "=" + i.cookie() + j.attrs }
+
+// read returns the value of the request's cookie of our name, and how many such
+// cookies there are. It takes the header as it came: [http.Request.Cookie] passes
+// over what it cannot parse, and so would not see a second one.
+func (j *jar) read(h http.Header) (value string, n int) {
+	for _, line := range h["Cookie"] {
+		for len(line) > 0 {
+			var part string
+			part, line, _ = strings.Cut(line, ";")
+			name, v, ok := strings.Cut(strings.Trim(part, " \t"), "=")
+			if ok && strings.TrimRight(name, " \t") == j.name {
+				value = v
+				n++
+			}
+		}
+	}
+	return value, n
+}
+
+// vary says that the response depends on the cookie (SEC-12).
+func vary(h http.Header) {
+	for _, line := range h["Vary"] {
+		if hasToken(line, "Cookie") || hasToken(line, "*") {
+			return
+		}
+	}
+	h.Add("Vary", "Cookie")
+}
+
+// noStore keeps a response that hands out a cookie from every cache, and leaves
+// what the handler has said beside it (SEC-12).
+func noStore(h http.Header) {
+	for _, line := range h["Cache-Control"] {
+		if hasToken(line, "no-store") {
+			return
+		}
+	}
+	h.Add("Cache-Control", "no-store")
+}
+
+func hasToken(line, token string) bool {
+	for part := range strings.SplitSeq(line, ",") {
+		if strings.EqualFold(strings.Trim(part, " \t"), token) {
+			return true
+		}
+	}
+	return false
+}

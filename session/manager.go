@@ -1,0 +1,234 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// Manager makes sessions of what a [store.Store] keeps. It is safe for use by many
+// goroutines; make one for the whole program.
+type Manager struct {
+	store  store.Store
+	opts   Options
+	jar    jar
+	queues [64]chan struct{} // of the requests that met a conflict, by session
+}
+
+// New returns a manager of the sessions in s, which stays the caller's to close. A
+// nil opts is the default. It returns an error for options that a browser would
+// silently refuse, or that would let a session live for ever.
+func New(s store.Store, opts *Options) (*Manager, error) {
+	if s == nil {
+		return nil, errors.New("session: New wants a store; for a start memory.New(nil)")
+	}
+	m := &Manager{store: s}
+	if opts != nil {
+		m.opts = *opts
+	}
+	if err := m.opts.check(); err != nil {
+		return nil, err
+	}
+	m.jar = newJar(&m.opts.Cookie)
+	if m.opts.OnError == nil {
+		m.opts.OnError = unavailable
+	}
+	for i := range m.queues {
+		m.queues[i] = make(chan struct{}, 1)
+	}
+	return m, nil
+}
+
+// Handler returns a handler that serves next with a session in each request's
+// context, to be had by [From], and saves it before the response begins.
+//
+// Wrap the whole server with it, last. [http.TimeoutHandler] belongs inside: the
+// other way round a client that got its time-out may have its session saved all
+// the same.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.scope(r.Context()) != nil {
+			next.ServeHTTP(w, r) // wrapped twice: two sessions of one request would not know of each other
+			return
+		}
+		sc := &scope{Context: r.Context(), m: m, r: r}
+		sc.w = response{ResponseWriter: w, scope: sc}
+		next.ServeHTTP(&sc.w, r.WithContext(sc))
+		// After a panic nothing is saved: this line is not reached.
+		_ = sc.w.begin() // the error was answered
+	})
+}
+
+// From returns the session of a request, asking the store the first time. The
+// context is that of a request served through [Manager.Handler]; where several
+// managers are nested, the session is the innermost one's.
+//
+// A request that has no valid cookie has a new, empty session. A store that fails
+// is an error, which [Manager.Error] answers, and never an empty session. Once the
+// response has begun the first call returns [ErrCommitted]. Without the handler it
+// returns [ErrNoHandler].
+func From(ctx context.Context) (*Session, error) {
+	if sc, ok := ctx.Value(scopeKey{}).(*scope); ok {
+		return sc.session(ctx)
+	}
+	return nil, ErrNoHandler
+}
+
+// From is [From] for the session of this manager, where several are nested.
+func (m *Manager) From(ctx context.Context) (*Session, error) {
+	if sc := m.scope(ctx); sc != nil {
+		return sc.session(ctx)
+	}
+	return nil, ErrNoHandler
+}
+
+// Error answers a request whose session cannot be had: by [Options.OnError], or
+// with 503 Service Unavailable. The cookie stays as it is.
+func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) { m.opts.OnError(w, r, err) }
+
+func unavailable(w http.ResponseWriter, _ *http.Request, _ error) {
+	noStore(w.Header())
+	http.Error(w, "The session cannot be reached at the moment. Please try again.", http.StatusServiceUnavailable)
+}
+
+// String tells nothing of what the manager holds (SEC-28).
+func (m *Manager) String() string { return "session.Manager" }
+
+// GoString is String.
+func (m *Manager) GoString() string { return m.String() }
+
+func (m *Manager) now() time.Time {
+	if m.opts.Now != nil {
+		return m.opts.Now()
+	}
+	return time.Now()
+}
+
+// storeContext is what the store is called with: the request's values and
+// deadline without its cancellation, bounded.
+func (m *Manager) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if t := m.opts.timeout(); t > 0 {
+		if end := time.Now().Add(t); !bounded || end.Before(deadline) {
+			deadline, bounded = end, true
+		}
+	}
+	ctx = context.WithoutCancel(ctx)
+	if !bounded {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline)
+}
+
+// scope is one request. It is the request's context too, which spares an
+// allocation for each request.
+type scope struct {
+	context.Context
+	m *Manager
+	r *http.Request
+	w response
+
+	mu    sync.Mutex
+	asked bool // for the session: what follows is set
+	s     *Session
+	err   error
+}
+
+// scopeKey finds the scope of a manager, or the innermost one for nil.
+type scopeKey struct{ m *Manager }
+
+func (m *Manager) scope(ctx context.Context) *scope {
+	sc, _ := ctx.Value(scopeKey{m}).(*scope)
+	return sc
+}
+
+// String is for those who print a context.
+func (sc *scope) String() string { return "session.Handler" }
+
+// Value implements [context.Context].
+func (sc *scope) Value(key any) any {
+	if k, ok := key.(scopeKey); ok && (k.m == nil || k.m == sc.m) {
+		return sc
+	}
+	return sc.Context.Value(key)
+}
+
+// session asks the store once, whatever comes of it.
+func (sc *scope) session(ctx context.Context) (*Session, error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if !sc.asked {
+		if sc.w.begun() {
+			return nil, ErrCommitted
+		}
+		sc.asked = true
+		sc.s, sc.err = sc.load(ctx)
+	}
+	return sc.s, sc.err
+}
+
+func (sc *scope) load(ctx context.Context) (*Session, error) {
+	m := sc.m
+	value, n := m.jar.read(sc.r.Header)
+	s := &Session{scope: sc, sent: n > 0}
+	s.base.began = m.now().Truncate(time.Millisecond)
+	switch n {
+	case 0:
+		return s, nil
+	case 1:
+	default:
+		sc.tell(Ambiguous, nil) // their order means nothing (RFC 6265bis), so none can be preferred
+		return s, nil
+	}
+	i, ok := parseID(value)
+	if !ok {
+		sc.tell(Malformed, nil)
+		return s, nil
+	}
+	bounded, cancel := m.storeContext(ctx)
+	defer cancel()
+	key := i.key()
+	e, err := m.store.Load(bounded, key)
+	if errors.Is(err, store.ErrNotFound) {
+		sc.tell(UnknownID, nil)
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("session: load: %w", err)
+	}
+	rec, err := decode(e.Data)
+	if err != nil {
+		return nil, err
+	}
+	if m.life(&rec) <= 0 {
+		// The store would keep it until it is idle. If it cannot be deleted now it
+		// is refused all the same, each time.
+		if err := m.store.Delete(bounded, key); err != nil {
+			sc.tell(TouchError, err)
+		}
+		sc.tell(Expired, nil)
+		return s, nil
+	}
+	s.key = key
+	s.found(e, rec)
+	return s, nil
+}
+
+// life is the lifetime to ask of the store: what is left of the absolute one, and
+// at most the idle one. It is 0 or less when the session is over.
+func (m *Manager) life(r *record) time.Duration {
+	idle, absolute := m.opts.idle(), m.opts.absolute()
+	if absolute == 0 {
+		return idle
+	}
+	left := absolute - max(m.now().Sub(r.began), 0)
+	if idle > 0 {
+		left = min(left, idle)
+	}
+	return left
+}

@@ -1,0 +1,147 @@
+package session
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+// response commits the session before the first byte of the response goes out,
+// whichever way it goes.
+type response struct {
+	http.ResponseWriter
+	scope *scope
+	state atomic.Int32
+	err   error // why the save failed; set before state is failed
+}
+
+const (
+	waiting = iota // nothing has gone out
+	passing        // the session is saved, what the handler writes goes out
+	failed         // the error was answered, what the handler writes is dropped
+)
+
+func (w *response) begun() bool { return w.state.Load() != waiting }
+
+// begin saves the session and sets the headers, the first time it is called. It
+// returns why the save failed, in which case the client was answered.
+func (w *response) begin() error {
+	switch w.state.Load() {
+	case passing:
+		return nil
+	case failed:
+		return w.err
+	}
+	sc := w.scope
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if w.begun() {
+		return w.err
+	}
+	// Also if a function of Update panics below: then who recovers may answer.
+	defer w.state.CompareAndSwap(waiting, passing)
+	if !sc.asked {
+		return nil
+	}
+	h := w.Header()
+	vary(h)
+	if sc.s == nil { // it could not be loaded, and the handler was told
+		return nil
+	}
+	err := sc.s.commit()
+	sc.s.setCookie(h)
+	if err == nil {
+		return nil
+	}
+	w.err = err
+	w.state.Store(failed)
+	sc.tell(SaveError, err)
+	for _, name := range aboutTheBody {
+		h.Del(name)
+	}
+	sc.m.opts.OnError(w.ResponseWriter, sc.r, err)
+	return err
+}
+
+// aboutTheBody are the headers that described a response which is not sent.
+var aboutTheBody = []string{
+	"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range", "Content-Type",
+	"Etag", "Expires", "Last-Modified", "Location", "Refresh", "Trailer", "Transfer-Encoding",
+}
+
+// setCookie sets the headers of a cookie that is new, or has ended.
+func (s *Session) setCookie(h http.Header) {
+	j := &s.scope.m.jar
+	switch {
+	case s.cookie.isSet:
+		h.Add("Set-Cookie", j.line(s.cookie.set))
+	case s.cookie.clear:
+		h.Add("Set-Cookie", j.clear)
+	default:
+		return
+	}
+	noStore(h)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements [http.ResponseWriter]. Informational responses go out as
+// they are, before the session is saved; 101 is the last one and commits.
+func (w *response) WriteHeader(code int) {
+	if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols {
+		if w.state.Load() != failed {
+			w.ResponseWriter.WriteHeader(code)
+		}
+		return
+	}
+	if w.begin() == nil {
+		w.ResponseWriter.WriteHeader(code)
+	}
+}
+
+// Write implements [http.ResponseWriter]. It returns the error of a save that
+// failed.
+func (w *response) Write(b []byte) (int, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteString implements [io.StringWriter].
+func (w *response) WriteString(s string) (int, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	return io.WriteString(w.ResponseWriter, s)
+}
+
+// ReadFrom implements [io.ReaderFrom], with which a server sends files.
+func (w *response) ReadFrom(r io.Reader) (int64, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Flush implements [http.Flusher].
+func (w *response) Flush() { _ = w.FlushError() }
+
+// FlushError is what [http.ResponseController] calls.
+func (w *response) FlushError() error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Hijack implements [http.Hijacker].
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if err := w.begin(); err != nil {
+		return nil, nil, err
+	}
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}

@@ -1,0 +1,180 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// Session is the session of one request, from [From]. Its values are read and
+// changed through a [Key]. It is safe for use by the request's goroutines.
+type Session struct {
+	scope *scope
+	sent  bool // the request had a cookie of our name
+
+	// write is held by one change, or one save, at a time; what it holds it may
+	// also read without mu. The functions of Update and the store are called
+	// under it, and never under mu, so that reading waits for neither.
+	write sync.Mutex
+
+	mu     sync.Mutex
+	key    string // the store's id; "" while nothing is stored
+	base   record // as it is in the store
+	owner  string
+	rev    store.Revision
+	ttl    time.Duration // what was left at read
+	read   time.Time
+	ops    []op // what the request has changed, in order
+	closed bool // the response has begun
+	gone   bool // it ended while the request was under way
+	cookie cookieChange
+}
+
+// cookieChange is what the response says about the cookie.
+type cookieChange struct {
+	set   id
+	isSet bool
+	clear bool
+}
+
+// op is one change of one key, which can be made again on another record.
+type op struct {
+	key    string
+	change func(old []byte) ([]byte, error) // nil: json whatever was there before
+	json   []byte                           // what came of it; nil: no value
+}
+
+// found takes over what was read from the store.
+func (s *Session) found(e store.Entry, rec record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.base, s.owner, s.rev, s.ttl, s.read = rec, e.Owner, e.Revision, e.TTL, s.scope.m.now()
+}
+
+// New reports whether the session has never been stored: the request had no
+// cookie, or one that names no session.
+func (s *Session) New() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.key == ""
+}
+
+// Began returns when the session began, to the millisecond, by the clock of the
+// server on which it did.
+func (s *Session) Began() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.base.began
+}
+
+// Ends returns when the session will end if no request uses it after this one.
+func (s *Session) Ends() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.scope.m
+	if s.key != "" && len(s.ops) == 0 && !s.touchDue() {
+		return s.read.Add(s.ttl)
+	}
+	return m.now().Add(m.life(&s.base))
+}
+
+// String tells nothing of the session (SEC-28).
+func (s *Session) String() string { return "session.Session" }
+
+// GoString is String.
+func (s *Session) GoString() string { return s.String() }
+
+// get returns the JSON under key, nil if there is none.
+func (s *Session) get(key string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return view(&s.base, s.ops, key)
+}
+
+// view is what a key holds after ops.
+func view(base *record, ops []op, key string) []byte {
+	for i := len(ops) - 1; i >= 0; i-- {
+		if ops[i].key == key {
+			return ops[i].json
+		}
+	}
+	return base.get(key)
+}
+
+// open returns why the session cannot be changed, or nil. The caller holds write.
+func (s *Session) open() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrCommitted
+	case s.gone:
+		return ErrGone
+	}
+	return nil
+}
+
+// apply makes a change, and keeps it to be made again if need be. It returns what
+// the key holds now.
+func (s *Session) apply(o op) ([]byte, error) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	if o.change != nil {
+		json, err := o.change(view(&s.base, s.ops, o.key))
+		if err != nil {
+			return nil, err
+		}
+		o.json = json
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.change == nil {
+		// What was there before does not matter, so the changes before do not.
+		s.ops = without(s.ops, o.key)
+	}
+	s.ops = append(s.ops, o)
+	return o.json, nil
+}
+
+func without(ops []op, key string) []op {
+	return slices.DeleteFunc(ops, func(o op) bool { return o.key == key })
+}
+
+// Destroy ends the session: it is deleted in the store at once, and its cookie is
+// cleared. What other requests have under way on it is dropped when they save.
+//
+// The session is then a new and empty one. A value that is set afterwards, such as
+// a word of farewell, is stored under another id, with another cookie.
+//
+// Besides the store's errors it returns [ErrCommitted]. After any error the
+// session is as it was.
+func (s *Session) Destroy() error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.open(); err != nil && !errors.Is(err, ErrGone) {
+		return err
+	}
+	m := s.scope.m
+	if s.key != "" {
+		ctx, cancel := m.storeContext(s.scope)
+		defer cancel()
+		if err := m.store.Delete(ctx, s.key); err != nil {
+			return fmt.Errorf("session: destroy: %w", err)
+		}
+		s.scope.tell(Ended, nil)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// A cookie that the browser has not got yet needs no clearing.
+	s.cookie = cookieChange{clear: s.sent}
+	s.key, s.owner, s.rev, s.ops, s.gone = "", "", 0, nil, false
+	s.base = record{began: m.now().Truncate(time.Millisecond)}
+	return nil
+}
