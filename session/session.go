@@ -71,15 +71,16 @@ func (s *Session) Began() time.Time {
 	return s.base.began
 }
 
-// Ends returns when the session will end if no request uses it after this one.
+// Ends returns when the session will end if no request uses it after this one, to
+// the millisecond.
 func (s *Session) Ends() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.scope.m
 	if s.key != "" && len(s.ops) == 0 && !s.touchDue() {
-		return s.read.Add(s.ttl)
+		return s.read.Add(s.ttl).Truncate(time.Millisecond)
 	}
-	return m.now().Add(m.life(&s.base))
+	return m.now().Add(m.life(&s.base)).Truncate(time.Millisecond)
 }
 
 // String tells nothing of the session (SEC-28).
