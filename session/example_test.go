@@ -11,7 +11,7 @@ import (
 )
 
 func ExampleNew() {
-	var visits = session.NewKey[int]("visits") // a package variable in a program
+	visits := session.NewKey[int]("visits") // a package variable in a program
 
 	sessions, err := session.New(memory.New(nil), nil)
 	if err != nil {
@@ -51,7 +51,7 @@ func ExampleNew() {
 }
 
 func ExampleKey_Pop() {
-	var flash = session.NewKey[string]("flash")
+	flash := session.NewKey[string]("flash")
 
 	// One page leaves a word, the next one shows it, once.
 	save := func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ func ExampleKey_Pop() {
 }
 
 func ExampleSession_Save() {
-	var cart = session.NewKey[[]string]("cart")
+	cart := session.NewKey[[]string]("cart")
 
 	_ = func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.From(r.Context())
