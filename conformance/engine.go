@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,15 +19,16 @@ type engine struct {
 	open    Open
 	edition edition
 	ctx     context.Context
-	now     time.Time // of the waivers
+	now     time.Time     // of the waivers
+	beat    *atomic.Int64 // changes while the run gets on
+	begins  func(*T)      // told of each check
 
-	mu    sync.Mutex
 	slow  map[string]func() Result // started, by id; the call waits
 	about Subject                  // what the first open said of itself
 }
 
 func newEngine(ctx context.Context, open Open, opts []Option) (*engine, error) {
-	e := &engine{config: configure(opts), open: open, ctx: ctx, slow: map[string]func() Result{}, now: time.Now()}
+	e := &engine{config: configure(opts), open: open, ctx: ctx, slow: map[string]func() Result{}, now: time.Now(), beat: new(atomic.Int64)}
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -57,7 +59,9 @@ func (e *engine) first() (skip string, err error) {
 func (e *engine) newT(id string, around testing.TB) *T {
 	h := fnv.New64a()
 	h.Write([]byte(id))
-	return &T{TB: around, ctx: e.ctx, id: id, open: e.open, rng: rand.New(rand.NewPCG(e.seed, h.Sum64()))}
+	t := &T{TB: around, ctx: e.ctx, id: id, open: e.open, rng: rand.New(rand.NewPCG(e.seed, h.Sum64()))}
+	t.trace.beat = e.beat
+	return t
 }
 
 // selected are the requirements that this run looks at.
@@ -96,47 +100,67 @@ func (e *engine) run(r Requirement, around testing.TB) Result {
 	return e.judge(r, e.attempt(r, around))
 }
 
+// grace is what a check has to return after its time is up and its context done.
+const grace = 5 * time.Second
+
 // attempt runs the check and says what came of it, before waivers and editions.
 func (e *engine) attempt(r Requirement, around testing.TB) Result {
 	ctx, cancel := context.WithTimeout(e.ctx, e.limit)
 	defer cancel()
 	t := e.newT(r.ID, around)
 	t.ctx = ctx
+	if e.begins != nil {
+		e.begins(t)
+	}
 	start := time.Now()
 	done := make(chan struct{})
 	go func() { defer close(done); t.run(r.check) }()
-	hung := false
+	hangs := ""
 	select {
 	case <-done:
 	case <-ctx.Done():
 		// What respects its context returns now, and its cleanups run.
-		grace := time.NewTimer(5 * time.Second)
-		defer grace.Stop()
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
 		select {
 		case <-done:
-		case <-grace.C:
-			hung = true
+		case <-timer.C:
+			hangs = fmt.Sprintf("a call did not return within %v, nor after its context was done", e.limit)
 		}
 	}
+	e.beat.Add(1)
+	res := t.result(r, hangs)
+	res.Time = time.Since(start)
+	return res
+}
+
+// result is what came of a check that is over, or hangs for the reason given.
+func (t *T) result(r Requirement, hangs string) Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	res := Result{ID: r.ID, Sentence: r.Sentence, Level: r.Level, Status: Pass, Time: time.Since(start), Notes: t.notes, exempt: t.exempt}
+	res := Result{ID: r.ID, Sentence: r.Sentence, Level: r.Level, Status: Pass, Notes: slices.Clone(t.notes), exempt: t.exempt}
 	switch {
-	case hung:
-		res.Status, res.Reason = Fail, fmt.Sprintf("a call did not return within %v, nor after its context was done", e.limit)
-	case t.failed:
-		res.Status, res.Reason = Fail, join(t.lines)
-	case ctx.Err() != nil:
-		res.Status, res.Reason = Unknown, fmt.Sprintf("out of time after %v", e.limit)
+	case t.failed || hangs != "":
+		lines := slices.Clone(t.lines)
+		if t.more > 0 {
+			lines = append(lines, fmt.Sprintf("and %d more", t.more))
+		}
+		if hangs != "" {
+			lines = append(lines, hangs)
+		}
+		res.Status, res.Reason = Fail, join(lines)
+	case t.late || t.ctx.Err() != nil:
+		res.Status, res.Reason = Unknown, fmt.Sprintf("out of time (%v)", t.ctx.Err())
 	case t.unsure != "":
 		res.Status, res.Reason = Unknown, t.unsure
 	case t.skip != "":
 		res.Status, res.Reason = Skip, t.skip
 	}
 	if res.Status == Fail {
-		t.trace.mu.Lock()
-		res.Calls = slices.Clone(t.trace.calls)
-		t.trace.mu.Unlock()
+		res.Calls = t.calls
+		if !t.failed {
+			res.Calls = t.trace.last()
+		}
 	}
 	return res
 }

@@ -68,7 +68,8 @@ type Report struct {
 
 const schema = 1
 
-func (e *engine) report(results []Result) Report {
+// report says what came of the run: results, or why there are none.
+func (e *engine) report(results []Result, skipped string, err error) Report {
 	r := Report{
 		Schema: schema, Suite: moduleOf("github.com/sojourn-go/sojourn/conformance"), Edition: e.edition.name, Digest: e.edition.digest(),
 		Draft: e.edition.draft, Server: e.about.Server, Promise: e.about.Durability, Go: runtime.Version(),
@@ -78,7 +79,11 @@ func (e *engine) report(results []Result) Report {
 		r.Adapter = packageOf(e.about.Store)
 		r.Version = moduleOf(r.Adapter)
 	}
-	if !r.Selected {
+	r.Skipped = skipped
+	if err != nil {
+		r.Err = err.Error()
+	}
+	if !r.Selected && err == nil && skipped == "" {
 		r.Levels = reached(results)
 	}
 	for _, f := range e.reports {

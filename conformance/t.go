@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,9 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/sojourn-go/sojourn/store"
 )
 
 // T is what one check runs on: a [testing.TB] of the suite's own, so that a
@@ -30,10 +26,13 @@ type T struct {
 
 	mu       sync.Mutex
 	failed   bool
+	late     bool   // it failed after its time was up, which says nothing of the store
 	skip     string // why it was skipped; "" if it was not
 	exempt   bool   // it was skipped because the requirement does not concern the store
 	unsure   string // why it could not be decided
 	lines    []string
+	more     int      // lines beyond those
+	calls    []string // the last before the first failure
 	notes    []string
 	trace    trace
 	cleanups []func()
@@ -46,14 +45,31 @@ func (t *T) run(f func(*T)) {
 	go func() {
 		defer close(done)
 		defer t.cleanup()
-		defer func() {
-			if r := recover(); r != nil {
-				t.Errorf("panic: %v\n%s", r, debug.Stack())
-			}
-		}()
-		f(t)
+		t.guard(func() { f(t) })
 	}()
 	<-done
+}
+
+// guard calls f and makes a panic of the store a failure of the check.
+func (t *T) guard(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.Errorf("panic: %v\n%s", r, ownFrames(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// ownFrames drops from a stack what lies above the panic, and its far end.
+func ownFrames(stack []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(stack)), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic(") {
+			lines = lines[min(i+2, len(lines)):]
+			break
+		}
+	}
+	return join(lines[:min(len(lines), 12)])
 }
 
 func (t *T) cleanup() {
@@ -67,7 +83,16 @@ func (t *T) cleanup() {
 		f := t.cleanups[n-1]
 		t.cleanups = t.cleanups[:n-1]
 		t.mu.Unlock()
-		f()
+		func() {
+			finished := false
+			defer func() {
+				if !finished {
+					t.cleanup() // f ended its goroutine with FailNow
+				}
+			}()
+			t.guard(f)
+			finished = true
+		}()
 	}
 }
 
@@ -87,9 +112,17 @@ func (t *T) Name() string { return t.id }
 // Helper does nothing: a failure names the requirement and the calls, not a line.
 func (t *T) Helper() {}
 
+// told is how many complaints of one check are kept. The first ones say what is
+// wrong.
+const told = 12
+
 func (t *T) say(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.lines) == told {
+		t.more++
+		return
+	}
 	t.lines = append(t.lines, strings.TrimSuffix(line, "\n"))
 }
 
@@ -99,10 +132,18 @@ func (t *T) Log(args ...any) { t.say(fmt.Sprintln(args...)) }
 // Logf is Log with a format.
 func (t *T) Logf(format string, args ...any) { t.say(fmt.Sprintf(format, args...)) }
 
-// Fail marks the requirement as broken.
+// Fail marks the requirement as broken. What fails after the check's time is up
+// does not count: a store that is only slow is not wrong.
 func (t *T) Fail() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.ctx.Err() != nil {
+		t.late = true
+		return
+	}
+	if !t.failed {
+		t.calls = t.trace.last() // those that came after explain nothing
+	}
 	t.failed = true
 }
 
@@ -116,7 +157,7 @@ func (t *T) FailNow() {
 func (t *T) Failed() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.failed
+	return t.failed || t.late
 }
 
 // Error is Log and Fail.
@@ -197,80 +238,4 @@ func (t *T) Setenv(key, value string) {
 			_ = os.Unsetenv(key)
 		}
 	})
-}
-
-// subject opens a fresh store for the check and closes it afterwards.
-func (t *T) subject() *fixture {
-	sub := t.open(t)
-	if sub.Store == nil {
-		t.Fatal("open returned a Subject without a Store")
-	}
-	t.Cleanup(func() { _ = store.Close(sub.Store) })
-	return &fixture{Subject: sub, client: &client{t: t, s: sub.Store, ctx: t.ctx}, t: t}
-}
-
-// newID returns an id of 43 characters, as a manager's are.
-func (t *T) newID() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.nextID++
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	b := fmt.Appendf(nil, "%03d-", t.nextID)
-	for len(b) < 43 {
-		b = append(b, letters[t.rng.IntN(len(letters))])
-	}
-	return string(b)
-}
-
-func (t *T) newIDs(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = t.newID()
-	}
-	return ids
-}
-
-// data returns n random bytes.
-func (t *T) data(n int) []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(t.rng.Uint32())
-	}
-	return b
-}
-
-func (t *T) record(owner string) store.Record { return store.Record{Data: t.data(64), Owner: owner} }
-
-// wantErr fails unless err is one of want.
-func (t *T) wantErr(what string, err error, want ...error) {
-	for _, w := range want {
-		if errors.Is(err, w) {
-			return
-		}
-	}
-	t.Errorf("%s\n  got:  %s\n  want: %s", what, errText(err), names(want))
-}
-
-// together runs n functions at once and waits for all of them.
-func together(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
-// eventually asks ok until it says yes, or for at most d.
-func (t *T) eventually(d time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(d); ; {
-		if ok() {
-			return true
-		}
-		if time.Now().After(end) || t.ctx.Err() != nil {
-			return false
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -3,82 +3,91 @@ package memory
 import (
 	"context"
 	"iter"
-	"maps"
 
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// batch is how many sessions are looked at under one lock: well under a
-// millisecond of work.
-const batch = 128
+// page is how many sessions a listing reads under one lock, see batch.
+const page = 16
 
 // List implements [store.Lister]. It holds no lock while it yields, and at most
-// 128 sessions in memory.
+// 16 sessions in memory. It remembers 8 bytes for each that it has still to look
+// at in a shard, a 64th of the store.
 func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed, error] {
 	return func(yield func(store.Listed, error) bool) {
 		if err := store.CheckQuery(ctx, q); err != nil {
 			yield(store.Listed{}, s.wrap("list", err))
 			return
 		}
+		found := make([]store.Listed, 0, 8)
 		for i := range s.shards {
-			if !s.listShard(ctx, &s.shards[i], q, yield) {
-				return
+			sh := &s.shards[i]
+			for rest := s.asked(sh, q); ; {
+				if err := store.CheckContext(ctx); err != nil {
+					yield(store.Listed{}, s.wrap("list", err))
+					return
+				}
+				n := min(page, len(rest))
+				var err error
+				if found, err = s.read(sh, rest[:n], q, found[:0]); err != nil {
+					yield(store.Listed{}, s.wrap("list", err))
+					return
+				}
+				for _, l := range found {
+					if !yield(l, nil) {
+						return
+					}
+				}
+				if rest = rest[n:]; len(rest) == 0 {
+					break
+				}
 			}
 		}
 	}
 }
 
-// listShard walks the shard's map with Go's own iterator, which goes on only
-// while the lock is held: what is there throughout is met once, whatever comes
-// and goes between two batches.
-func (s *Store) listShard(ctx context.Context, sh *shard, q store.Query, yield func(store.Listed, error) bool) bool {
+// asked returns the sessions of the shard that q asks for, expired or not. They
+// are pointers: who is in it is known from then on, whatever comes and goes until
+// it is read, and what is created later is not listed.
+func (s *Store) asked(sh *shard, q store.Query) []*session {
 	sh.mu.RLock()
-	closed := sh.sessions == nil
-	sessions := sh.sessions
-	if q.Owner != "" {
-		sessions = sh.owners[q.Owner]
-	}
-	sh.mu.RUnlock()
-	if closed {
-		yield(store.Listed{}, s.wrap("list", store.ErrClosed))
-		return false
-	}
-	if sessions == nil {
-		return true
-	}
-	next, stop := iter.Pull2(maps.All(sessions))
-	defer stop()
-	found := make([]store.Listed, 0, min(batch, 8))
-	for more := true; more; {
-		if err := store.CheckContext(ctx); err != nil {
-			yield(store.Listed{}, s.wrap("list", err))
-			return false
+	defer sh.mu.RUnlock()
+	if q.Owner == "" {
+		all := make([]*session, len(sh.heap))
+		for i := range sh.heap {
+			all[i] = sh.heap[i].session
 		}
-		found = found[:0]
-		now := s.now()
-		sh.mu.RLock()
-		for range batch {
-			var x *session
-			if _, x, more = next(); !more {
-				break
-			}
-			if x.deadline <= now {
-				continue
-			}
-			l := store.Listed{ID: x.id, Entry: x.entry(now)}
-			if !q.Data {
-				l.Data = nil
-			}
-			found = append(found, l)
-		}
-		sh.mu.RUnlock()
-		for _, l := range found {
-			if !yield(l, nil) {
-				return false
-			}
+		return all
+	}
+	var owned []*session
+	for x := s.firstOwned(sh, q.Owner); x != nil; x = x.ownNext {
+		if x.owner() == q.Owner {
+			owned = append(owned, x)
 		}
 	}
-	return true
+	return owned
+}
+
+// read appends those of the sessions to found that are still there, and still
+// whose they were.
+func (s *Store) read(sh *shard, sessions []*session, q store.Query, found []store.Listed) ([]store.Listed, error) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if sh.closed {
+		return nil, store.ErrClosed
+	}
+	now := s.now()
+	for _, x := range sessions {
+		if x.place == gone || x.deadline <= now || q.Owner != "" && x.owner() != q.Owner {
+			continue
+		}
+		l := store.Listed{ID: x.id(), Entry: x.entry(now)}
+		if !q.Data {
+			l.Data = nil
+		}
+		found = append(found, l)
+	}
+	return found, nil
 }
 
 // DeleteOwner implements [store.OwnerDeleter].
@@ -86,73 +95,102 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 	if err := store.CheckDeleteOwner(ctx, owner); err != nil {
 		return 0, s.wrap("delete owner", err)
 	}
-	n, err := s.removeAll(ctx, func(sh *shard) map[string]*session { return sh.owners[owner] })
+	n, err := s.removeAll(ctx, func(sh *shard) *session {
+		x := s.firstOwned(sh, owner)
+		for x != nil && x.owner() != owner {
+			x = x.ownNext
+		}
+		return x
+	})
 	return n, s.wrap("delete owner", err)
 }
 
 // Clear implements [store.Clearer].
 func (s *Store) Clear(ctx context.Context) error {
-	_, err := s.removeAll(ctx, func(sh *shard) map[string]*session { return sh.sessions })
+	_, err := s.removeAll(ctx, func(sh *shard) *session {
+		if len(sh.heap) == 0 {
+			return nil
+		}
+		return sh.heap[len(sh.heap)-1].session // whose place nobody has to take
+	})
 	return s.wrap("clear", err)
 }
 
-// removeAll removes what is in the map that of returns, in batches, and returns
-// how many of them were live.
-func (s *Store) removeAll(ctx context.Context, of func(*shard) map[string]*session) (int, error) {
+// removeAll removes what next finds, in batches, and returns how many of them
+// were live.
+func (s *Store) removeAll(ctx context.Context, next func(*shard) *session) (int, error) {
 	live := 0
 	for i := range s.shards {
-		sh := &s.shards[i]
 		for more := true; more; {
 			if err := store.CheckContext(ctx); err != nil {
 				return live, err
 			}
-			sh.mu.Lock()
-			if sh.sessions == nil {
-				sh.mu.Unlock()
-				return live, store.ErrClosed
+			n, all, err := s.removeBatch(&s.shards[i], next)
+			if err != nil {
+				return live, err
 			}
-			now, n := s.now(), 0
-			for _, x := range of(sh) {
-				if x.deadline > now {
-					live++
-				}
-				s.remove(sh, x)
-				if n++; n == batch {
-					break
-				}
-			}
-			sh.mu.Unlock()
-			more = n == batch
+			live += n
+			more = !all
 		}
 	}
 	return live, nil
 }
 
-// Count implements [store.Counter]. It removes what has expired first, in
-// batches, so that the moment in which all shards are counted together is short.
-func (s *Store) Count(ctx context.Context) (int, error) {
-	if _, err := s.Sweep(ctx); err != nil {
-		return 0, s.wrap("count", err)
+// removeBatch returns how many live ones it removed, and whether that was all.
+func (s *Store) removeBatch(sh *shard, next func(*shard) *session) (live int, all bool, err error) {
+	s.lock(sh)
+	defer s.unlock(sh)
+	if sh.closed {
+		return 0, false, store.ErrClosed
 	}
+	now := s.now()
+	for range batch {
+		x := next(sh)
+		if x == nil {
+			return live, true, nil
+		}
+		if x.deadline > now {
+			live++
+		}
+		s.remove(sh, x)
+	}
+	return live, false, nil
+}
+
+// Count implements [store.Counter].
+func (s *Store) Count(ctx context.Context) (int, error) {
+	for {
+		// What has expired goes first, in batches: the moment in which all
+		// shards are counted together is short if there are few of them left.
+		if _, err := s.Sweep(ctx); err != nil {
+			return 0, s.wrap("count", err)
+		}
+		n, ok := s.count()
+		if s.closed.Load() {
+			return 0, s.wrap("count", store.ErrClosed)
+		}
+		if ok {
+			return n, nil
+		}
+	}
+}
+
+// count counts the live sessions of all shards at one moment, unless there are so
+// many expired ones that it would take long.
+func (s *Store) count() (int, bool) {
 	for i := range s.shards {
 		s.shards[i].mu.RLock()
 		defer s.shards[i].mu.RUnlock()
 	}
-	if s.closed.Load() {
-		return 0, s.wrap("count", store.ErrClosed)
-	}
-	now, n := s.now(), 0
+	const most = 1024
+	now, n, looked := s.now(), 0, 0
 	for i := range s.shards {
-		n += len(s.shards[i].heap) - s.shards[i].expired(0, now)
+		h := s.shards[i].heap
+		expired, seen := h.expired(0, now, most-looked)
+		n += len(h) - expired
+		if looked += seen; looked > most {
+			return 0, false
+		}
 	}
-	return n, nil
-}
-
-// expired counts the sessions of the heap from place i on that have expired. It
-// looks at no more than these and their children.
-func (sh *shard) expired(i int, now int64) int {
-	if i >= len(sh.heap) || sh.heap[i].deadline > now {
-		return 0
-	}
-	return 1 + sh.expired(2*i+1, now) + sh.expired(2*i+2, now)
+	return n, true
 }

@@ -18,7 +18,7 @@ var Opener = store.Opener{Schemes: []string{"memory"}, Open: open}
 func open(_ context.Context, rawURL string) (store.Store, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("memory: %w: the URL cannot be parsed; it reads memory:", store.ErrInvalid)
+		return nil, fmt.Errorf("memory: %w: the URL cannot be parsed; it is memory: and parameters", store.ErrInvalid)
 	}
 	if u.Host != "" || u.User != nil || u.Path != "" || u.Opaque != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("memory: %w: the URL is memory: and parameters; it has no host and no path", store.ErrInvalid)

@@ -1,142 +1,107 @@
 package memory
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// session is one record. Its data is never changed, only replaced.
+// session is one record. It has 96 bytes, a size that Go allocates without loss:
+// with one word more it would have 112.
 type session struct {
-	id       string
-	data     []byte
-	owner    string
+	text     string // id, then owner: one allocation and one header for both
+	data     []byte // never changed, only replaced; no room after its end, or two readers could append to it and meet there
+	hash     uint64 // of the id
 	revision store.Revision
 	deadline int64 // since Store.start
-	place    int   // in the heap
+
+	next               *session // in its bucket of ids
+	ownNext, ownBefore *session // in its bucket of owners
+
+	place uint32 // in the heap, or gone
+	idLen uint8
 }
+
+// gone is the place of a session that was removed.
+const gone = 1<<32 - 1
+
+func (x *session) id() string    { return x.text[:x.idLen] }
+func (x *session) owner() string { return x.text[x.idLen:] }
+func (x *session) size() int64   { return int64(len(x.text) + len(x.data)) }
 
 func (x *session) entry(now int64) store.Entry {
 	return store.Entry{
-		Record:   store.Record{Data: x.data, Owner: x.owner},
+		Record:   store.Record{Data: x.data, Owner: x.owner()},
 		Revision: x.revision,
 		TTL:      time.Duration(x.deadline - now),
 	}
 }
 
-func (x *session) size(id string) int64 { return int64(len(id) + len(x.data) + len(x.owner)) }
+// textOf is id and owner in memory of their own: the caller's may be a small part
+// of a long header, which would be kept with it and counted nowhere.
+func textOf(id, owner string) string {
+	var b strings.Builder
+	b.Grow(len(id) + len(owner))
+	b.WriteString(id)
+	b.WriteString(owner)
+	return b.String()
+}
+
+// own copies data into a slice that is exactly as long as it.
+func own(data []byte) []byte {
+	d := make([]byte, len(data))
+	copy(d, data)
+	return d
+}
 
 // live returns the session under id, or why there is none. The caller holds the
 // lock.
-func (sh *shard) live(id string, now int64) (*session, error) {
-	if sh.sessions == nil {
+func (sh *shard) live(hash uint64, id string, now int64) (*session, error) {
+	if sh.closed {
 		return nil, store.ErrClosed
 	}
-	x := sh.sessions[id]
+	x := sh.ids.find(hash, id)
 	if x == nil || x.deadline <= now {
 		return nil, store.ErrNotFound
 	}
 	return x, nil
 }
 
-func (sh *shard) add(x *session) {
-	sh.sessions[x.id] = x
-	sh.own(x)
-	x.place = len(sh.heap)
-	sh.heap = append(sh.heap, x)
-	sh.up(x.place)
+// add puts a session into the shard. The caller holds the lock, and has made room.
+func (s *Store) add(sh *shard, x *session) {
+	sh.ids.add(x)
+	s.addOwned(sh, x)
+	sh.heap.add(x)
 }
 
 // remove takes a session out of its shard. The caller holds the lock.
 func (s *Store) remove(sh *shard, x *session) {
-	delete(sh.sessions, x.id)
-	sh.disown(x)
-	last := len(sh.heap) - 1
-	place := x.place
-	sh.swap(place, last)
-	sh.heap[last] = nil
-	sh.heap = sh.heap[:last]
-	if place < last {
-		sh.fix(place)
-	}
-	s.reserve(-1, -x.size(x.id))
-}
-
-// removeExpired removes up to most expired sessions, and returns how many. The
-// caller holds the lock.
-func (s *Store) removeExpired(sh *shard, now int64, most int) int {
-	n := 0
-	for n < most && len(sh.heap) > 0 && sh.heap[0].deadline <= now {
-		s.remove(sh, sh.heap[0])
-		n++
-	}
-	return n
-}
-
-func (sh *shard) own(x *session) {
-	if x.owner == "" {
-		return
-	}
-	ids := sh.owners[x.owner]
-	if ids == nil {
-		ids = map[string]*session{}
-		sh.owners[x.owner] = ids
-	}
-	ids[x.id] = x
-}
-
-func (sh *shard) disown(x *session) {
-	if x.owner == "" {
-		return
-	}
-	ids := sh.owners[x.owner]
-	delete(ids, x.id)
-	if len(ids) == 0 {
-		delete(sh.owners, x.owner)
+	sh.ids.remove(x)
+	s.removeOwned(sh, x)
+	sh.heap.remove(x)
+	s.room.free(1, x.size())
+	x.place = gone
+	x.data = nil // a listing that goes on may hold x for long
+	if len(sh.heap) == 0 && cap(sh.heap) > 1024 {
+		sh.ids, sh.owners, sh.heap = ids{}, owners{}, nil // they do not shrink otherwise
 	}
 }
 
-// expire gives x a new deadline, and its place in the heap.
-func (sh *shard) expire(x *session, deadline int64) {
-	x.deadline = deadline
-	sh.fix(x.place)
-}
-
-func (sh *shard) fix(i int) {
-	sh.up(i)
-	sh.down(i)
-}
-
-func (sh *shard) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if sh.heap[parent].deadline <= sh.heap[i].deadline {
-			return
-		}
-		sh.swap(i, parent)
-		i = parent
-	}
-}
-
-func (sh *shard) down(i int) {
+// tidy looks at up to so many sessions that are due, and removes those that have
+// expired. It returns how many these were, and whether it saw all that are due.
+// The caller holds the lock.
+//
+// A session is looked at once when it expires and at most once for each time that
+// its life was made longer. Create has two looks and Update and Touch have one, so
+// that writes by themselves keep the dead from growing in number.
+func (s *Store) tidy(sh *shard, now int64, looks int) (removed int, all bool) {
 	for {
-		first := 2*i + 1
-		if first >= len(sh.heap) {
-			return
+		var x *session
+		if x, looks = sh.heap.next(now, looks); x == nil {
+			return removed, looks > 0
 		}
-		if right := first + 1; right < len(sh.heap) && sh.heap[right].deadline < sh.heap[first].deadline {
-			first = right
-		}
-		if sh.heap[i].deadline <= sh.heap[first].deadline {
-			return
-		}
-		sh.swap(i, first)
-		i = first
+		s.remove(sh, x)
+		removed++
 	}
-}
-
-func (sh *shard) swap(i, j int) {
-	h := sh.heap
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
 }

@@ -1,12 +1,10 @@
 package memory
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"hash/maphash"
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +16,7 @@ type Options struct {
 	MaxSessions int              // at most so many sessions, then ErrFull; 0 is no limit
 	MaxBytes    int64            // at most so many bytes of ids, owners and data together, then ErrFull; 0 is no limit
 	MaxData     int              // at most so many bytes of data in one session, then ErrTooLarge; 0 is no limit
-	Now         func() time.Time // the clock that judges lifetimes; nil is the monotonic clock
+	Now         func() time.Time // the clock that judges lifetimes, which must not call the store; nil is the monotonic clock
 }
 
 // Store keeps sessions in memory. It is safe for use by many goroutines.
@@ -27,15 +25,55 @@ type Store struct {
 	seed   maphash.Seed
 	start  time.Time // deadlines count from here
 	closed atomic.Bool
+	room   room
 
-	sessions atomic.Int64 // physically there
-	bytes    atomic.Int64 // of ids, owners and data; counted only under MaxBytes
+	// watch, if set, is called when a call that may write has taken a lock and
+	// before it gives it back, with the number of sessions under it. Only tests
+	// set it.
+	watch func(locked bool, sessions int)
 
 	shards [shardCount]shard
 }
 
 // shardCount is far over the number of cores that wait for one another.
 const shardCount = 64
+
+// Each shard's lock and what it guards fill cache lines of their own.
+type shard struct {
+	mu     lock
+	closed bool
+	ids    ids
+	owners owners
+	heap   heap
+
+	first atomic.Int64 // when the heap's first is due, to be read without the lock; kept under limits only
+
+	_ [64]byte
+}
+
+// lock takes the lock of a shard for a call that may write.
+func (s *Store) lock(sh *shard) {
+	sh.mu.Lock()
+	if s.watch != nil {
+		s.watch(true, len(sh.heap))
+	}
+}
+
+func (s *Store) unlock(sh *shard) {
+	if s.room.limited() {
+		first := int64(math.MaxInt64)
+		if len(sh.heap) > 0 {
+			first = sh.heap[0].at
+		}
+		if first != sh.first.Load() {
+			sh.first.Store(first)
+		}
+	}
+	if s.watch != nil {
+		s.watch(false, len(sh.heap))
+	}
+	sh.mu.Unlock()
+}
 
 var (
 	_ store.Store        = (*Store)(nil)
@@ -53,13 +91,13 @@ func New(opts *Options) *Store {
 	if opts != nil {
 		s.opts = *opts
 	}
+	s.room.maxSessions, s.room.maxBytes = int64(s.opts.MaxSessions), s.opts.MaxBytes
 	s.start = time.Now()
 	if s.opts.Now != nil {
 		s.start = s.opts.Now()
 	}
 	for i := range s.shards {
-		s.shards[i].sessions = map[string]*session{}
-		s.shards[i].owners = map[string]map[string]*session{}
+		s.shards[i].first.Store(math.MaxInt64)
 	}
 	return s
 }
@@ -80,27 +118,33 @@ func after(now int64, ttl time.Duration) int64 {
 	return now + int64(ttl)
 }
 
-func (s *Store) shard(id string) *shard {
-	return &s.shards[maphash.String(s.seed, id)%shardCount]
+func (s *Store) shard(id string) (uint64, *shard) {
+	hash := maphash.String(s.seed, id)
+	return hash, &s.shards[hash%shardCount]
 }
 
 // Load implements [store.Store]. It allocates nothing.
 func (s *Store) Load(ctx context.Context, id string) (store.Entry, error) {
-	if err := store.CheckLoad(ctx, id); err != nil {
-		return store.Entry{}, s.wrap("load", err)
+	// What is there under an id shows that it is one: only a miss needs the check.
+	if ctx.Err() == nil {
+		hash, sh := s.shard(id)
+		sh.mu.RLock()
+		if x := sh.ids.find(hash, id); x != nil {
+			// The clock is read under the lock: before it, a writer who came in
+			// between would make TTL longer than the ttl that he asked for.
+			if now := s.now(); x.deadline > now {
+				e := x.entry(now)
+				sh.mu.RUnlock()
+				return e, nil
+			}
+		}
+		sh.mu.RUnlock()
 	}
-	sh := s.shard(id)
-	now := s.now()
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	if sh.sessions == nil {
-		return store.Entry{}, s.wrap("load", store.ErrClosed)
+	err := store.CheckLoad(ctx, id)
+	if err == nil {
+		err = store.ErrNotFound
 	}
-	x := sh.sessions[id]
-	if x == nil || x.deadline <= now {
-		return store.Entry{}, store.ErrNotFound
-	}
-	return x.entry(now), nil
+	return store.Entry{}, s.wrap("load", err)
 }
 
 // Create implements [store.Store].
@@ -108,36 +152,51 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 	if err := store.CheckCreate(ctx, id, rec, ttl, s.opts.MaxData); err != nil {
 		return 0, s.wrap("create", err)
 	}
-	x := &session{data: bytes.Clone(rec.Data), owner: rec.Owner, revision: store.NewRevision()}
+	hash, sh := s.shard(id)
+	rev := store.NewRevision()
+	x := &session{
+		text:     textOf(id, rec.Owner),
+		data:     own(rec.Data),
+		hash:     hash,
+		revision: rev,
+		idLen:    uint8(len(id)),
+	}
 	for {
-		rev, err := s.create(id, x, ttl)
-		if err != store.ErrFull || s.sweepForRoom() == 0 {
-			return rev, s.wrap("create", err)
+		err := s.create(sh, x, ttl)
+		switch {
+		case err == nil:
+			return rev, nil // x is others' now
+		case err == errCramped:
+			s.widen(sh)
+		case err != store.ErrFull || !s.makeRoom():
+			return 0, s.wrap("create", err)
 		}
 	}
 }
 
-func (s *Store) create(id string, x *session, ttl time.Duration) (store.Revision, error) {
-	sh := s.shard(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.sessions == nil {
-		return 0, store.ErrClosed
+func (s *Store) create(sh *shard, x *session, ttl time.Duration) error {
+	s.lock(sh)
+	defer s.unlock(sh)
+	if sh.closed {
+		return store.ErrClosed
 	}
 	now := s.now()
-	if old := sh.sessions[id]; old != nil {
+	if old := sh.ids.find(x.hash, x.id()); old != nil {
 		if old.deadline > now {
-			return 0, store.ErrExists
+			return store.ErrExists
 		}
 		s.remove(sh, old)
 	}
-	s.removeExpired(sh, now, 2)
-	if !s.reserve(1, x.size(id)) {
-		return 0, store.ErrFull
+	s.tidy(sh, now, batch)
+	if sh.cramped() {
+		return errCramped
 	}
-	x.id, x.deadline = id, after(now, ttl)
-	sh.add(x)
-	return x.revision, nil
+	if !s.room.take(1, x.size()) {
+		return store.ErrFull
+	}
+	x.deadline = after(now, ttl)
+	s.add(sh, x)
+	return nil
 }
 
 // Update implements [store.Store].
@@ -145,40 +204,41 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 	if err := store.CheckUpdate(ctx, id, rec, ttl, base, s.opts.MaxData); err != nil {
 		return 0, s.wrap("update", err)
 	}
-	data, rev := bytes.Clone(rec.Data), store.NewRevision()
+	data, rev := own(rec.Data), store.NewRevision()
 	for {
 		err := s.update(id, data, rec.Owner, ttl, base, rev)
 		if err == nil {
 			return rev, nil
 		}
-		if err != store.ErrFull || s.sweepForRoom() == 0 {
+		if err != store.ErrFull || !s.makeRoom() {
 			return 0, s.wrap("update", err)
 		}
 	}
 }
 
 func (s *Store) update(id string, data []byte, owner string, ttl time.Duration, base, rev store.Revision) error {
-	sh := s.shard(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	hash, sh := s.shard(id)
+	s.lock(sh)
+	defer s.unlock(sh)
 	now := s.now()
-	x, err := sh.live(id, now)
+	x, err := sh.live(hash, id, now)
 	if err != nil {
 		return err
 	}
 	if x.revision != base {
 		return store.ErrConflict
 	}
-	if !s.reserve(0, int64(len(data)+len(owner)-len(x.data)-len(x.owner))) {
+	if !s.room.take(0, int64(len(id)+len(owner)+len(data))-x.size()) {
 		return store.ErrFull
 	}
-	if owner != x.owner {
-		sh.disown(x)
-		x.owner = owner
-		sh.own(x)
+	if owner != x.owner() {
+		s.removeOwned(sh, x)
+		x.text = textOf(id, owner)
+		s.addOwned(sh, x)
 	}
 	x.data, x.revision = data, rev
-	sh.expire(x, after(now, ttl))
+	sh.heap.expire(x, after(now, ttl))
+	s.tidy(sh, now, 1)
 	return nil
 }
 
@@ -187,15 +247,20 @@ func (s *Store) Touch(ctx context.Context, id string, ttl time.Duration) error {
 	if err := store.CheckTouch(ctx, id, ttl); err != nil {
 		return s.wrap("touch", err)
 	}
-	sh := s.shard(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	return s.wrap("touch", s.touch(id, ttl))
+}
+
+func (s *Store) touch(id string, ttl time.Duration) error {
+	hash, sh := s.shard(id)
+	s.lock(sh)
+	defer s.unlock(sh)
 	now := s.now()
-	x, err := sh.live(id, now)
+	x, err := sh.live(hash, id, now)
 	if err != nil {
-		return s.wrap("touch", err)
+		return err
 	}
-	sh.expire(x, after(now, ttl))
+	sh.heap.expire(x, after(now, ttl))
+	s.tidy(sh, now, 1)
 	return nil
 }
 
@@ -204,13 +269,17 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	if err := store.CheckDelete(ctx, id); err != nil {
 		return s.wrap("delete", err)
 	}
-	sh := s.shard(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.sessions == nil {
-		return s.wrap("delete", store.ErrClosed)
+	return s.wrap("delete", s.delete(id))
+}
+
+func (s *Store) delete(id string) error {
+	hash, sh := s.shard(id)
+	s.lock(sh)
+	defer s.unlock(sh)
+	if sh.closed {
+		return store.ErrClosed
 	}
-	if x := sh.sessions[id]; x != nil {
+	if x := sh.ids.find(hash, id); x != nil {
 		s.remove(sh, x)
 	}
 	return nil
@@ -234,9 +303,9 @@ func (s *Store) Close() error {
 	}
 	for i := range s.shards {
 		sh := &s.shards[i]
-		sh.mu.Lock()
-		sh.sessions, sh.owners, sh.heap = nil, nil, nil
-		sh.mu.Unlock()
+		s.lock(sh)
+		sh.closed, sh.ids, sh.owners, sh.heap = true, ids{}, owners{}, nil
+		s.unlock(sh)
 	}
 	return nil
 }
@@ -253,37 +322,4 @@ func (s *Store) wrap(verb string, err error) error {
 		return err
 	}
 	return fmt.Errorf("memory: %s: %w", verb, err)
-}
-
-// reserve counts sessions and bytes, unless that would exceed a limit.
-func (s *Store) reserve(sessions, bytes int64) bool {
-	if !grow(&s.sessions, sessions, int64(s.opts.MaxSessions)) {
-		return false
-	}
-	if s.opts.MaxBytes > 0 && !grow(&s.bytes, bytes, s.opts.MaxBytes) {
-		s.sessions.Add(-sessions)
-		return false
-	}
-	return true
-}
-
-func grow(counter *atomic.Int64, by, limit int64) bool {
-	for {
-		n := counter.Load()
-		if by > 0 && limit > 0 && n+by > limit {
-			return false
-		}
-		if counter.CompareAndSwap(n, n+by) {
-			return true
-		}
-	}
-}
-
-// Each shard's counters and lock fill cache lines of their own.
-type shard struct {
-	mu       sync.RWMutex
-	sessions map[string]*session            // nil: closed
-	owners   map[string]map[string]*session // owner to id to session
-	heap     []*session                     // the one that expires first is first
-	_        [64]byte
 }

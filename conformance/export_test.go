@@ -1,0 +1,4 @@
+package conformance
+
+// VerifyInBubble is what Run does with InBubble, without subtests.
+var VerifyInBubble = verifyInBubble
