@@ -33,7 +33,13 @@ type site struct {
 
 func newSite(t *testing.T, opts session.Options) *site {
 	t.Helper()
-	st := &site{t: t, store: faulty.New(memory.New(nil))}
+	return newSiteOn(t, memory.New(nil), opts)
+}
+
+// newSiteOn is a site on a store that others may have too, as processes do.
+func newSiteOn(t *testing.T, shared store.Store, opts session.Options) *site {
+	t.Helper()
+	st := &site{t: t, store: faulty.New(shared)}
 	opts.Events = func(_ context.Context, e session.Event) {
 		st.mu.Lock()
 		defer st.mu.Unlock()
@@ -142,5 +148,22 @@ func wantErr(t *testing.T, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// exit is a handler that has f use the session; a nil f wants it to be corrupt.
+func exit(t *testing.T, f func(s *session.Session) error) http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if f == nil {
+			wantErr(t, "From", err, store.ErrCorrupt)
+			return
+		}
+		if err == nil {
+			err = f(s)
+		}
+		if err != nil {
+			t.Errorf("in the handler: %v", err)
+		}
 	}
 }

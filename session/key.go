@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 )
 
 // Key names a value of type T in a session. Make it once, as a package variable:
@@ -54,14 +55,21 @@ func (k Key[T]) Set(s *Session, v T) error {
 
 // Update replaces the value by what f makes of it, and returns that. If another
 // request is quicker f is called again, with what that one left, so f must only
-// compute: it must not change this session. What Update has returned is then not
-// what is stored in the end.
+// compute. It may read this session, but not change it: that would wait for itself,
+// for ever. What Update has returned is then not what is stored in the end; after
+// [Session.Save] Get returns that.
 //
 // It returns the error of encoding the new value, [ErrCommitted] or [ErrGone].
 func (k Key[T]) Update(s *Session, f func(T) T) (T, error) {
-	var v T
+	// Only the first run sets them: another may come when who called Update has
+	// them already, in another goroutine.
+	var first T
+	ran := false
 	_, err := s.apply(op{key: k.name, change: func(old []byte) ([]byte, error) {
-		v = f(k.decode(s, old))
+		v := f(k.decode(s, old))
+		if !ran {
+			first, ran = v, true
+		}
 		text, err := json.Marshal(v)
 		if err != nil {
 			return nil, k.failed("update", err)
@@ -72,7 +80,7 @@ func (k Key[T]) Update(s *Session, f func(T) T) (T, error) {
 		var none T
 		return none, err
 	}
-	return v, nil
+	return first, nil
 }
 
 // Pop takes the value out of the session and returns it, at once: of several
@@ -113,5 +121,5 @@ func (k Key[T]) decode(s *Session, text []byte) T {
 // failed names the key and the types, but not the value: the text of an error of
 // encoding/json may quote it (SEC-28).
 func (k Key[T]) failed(verb string, err error) error {
-	return fmt.Errorf("session: %s the value %q: %w", verb, k.name, &jsonError{err, fmt.Sprintf("%T", *new(T))})
+	return fmt.Errorf("session: %s the value %q: %w", verb, k.name, &jsonError{err, reflect.TypeFor[T]().String()})
 }

@@ -175,6 +175,7 @@ func TestBeganAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := newSite(t, session.Options{Idle: time.Hour})
 		b := st.browser()
+		time.Sleep(1234567) // no whole millisecond
 		began := time.Now().Truncate(time.Millisecond)
 		check := func(what string, s *session.Session, ends time.Time) {
 			t.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -57,7 +58,8 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 			return
 		}
 		sc := &scope{Context: r.Context(), m: m, r: r}
-		sc.w = response{ResponseWriter: w, scope: sc}
+		sc.w = response{ResponseWriter: w, scope: sc, encoding: w.Header()["Content-Encoding"]}
+		defer sc.w.answered()
 		next.ServeHTTP(&sc.w, r.WithContext(sc))
 		// After a panic nothing is saved: this line is not reached.
 		_ = sc.w.begin() // the error was answered
@@ -89,7 +91,13 @@ func (m *Manager) From(ctx context.Context) (*Session, error) {
 
 // Error answers a request whose session cannot be had: by [Options.OnError], or
 // with 503 Service Unavailable. The cookie stays as it is.
-func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) { m.opts.OnError(w, r, err) }
+func (m *Manager) Error(w http.ResponseWriter, r *http.Request, err error) {
+	a := answer{ResponseWriter: w}
+	m.opts.OnError(&a, r, err)
+	if !a.begun {
+		unavailable(w, r, err)
+	}
+}
 
 func unavailable(w http.ResponseWriter, _ *http.Request, _ error) {
 	noStore(w.Header())
@@ -109,22 +117,6 @@ func (m *Manager) now() time.Time {
 	return time.Now()
 }
 
-// storeContext is what the store is called with: the request's values and
-// deadline without its cancellation, bounded.
-func (m *Manager) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, bounded := ctx.Deadline()
-	if t := m.opts.timeout(); t > 0 {
-		if end := time.Now().Add(t); !bounded || end.Before(deadline) {
-			deadline, bounded = end, true
-		}
-	}
-	ctx = context.WithoutCancel(ctx)
-	if !bounded {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, deadline)
-}
-
 // scope is one request. It is the request's context too, which spares an
 // allocation for each request.
 type scope struct {
@@ -134,7 +126,7 @@ type scope struct {
 	w response
 
 	mu    sync.Mutex
-	asked bool // for the session: what follows is set
+	asked atomic.Bool // for the session: s and err are set, and stay
 	s     *Session
 	err   error
 }
@@ -160,14 +152,19 @@ func (sc *scope) Value(key any) any {
 
 // session asks the store once, whatever comes of it.
 func (sc *scope) session(ctx context.Context) (*Session, error) {
+	// Without the lock, which is held while the session is saved: the function of an
+	// Update that runs again then may ask for it.
+	if sc.asked.Load() {
+		return sc.s, sc.err
+	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if !sc.asked {
+	if !sc.asked.Load() {
 		if sc.w.begun() {
 			return nil, ErrCommitted
 		}
-		sc.asked = true
 		sc.s, sc.err = sc.load(ctx)
+		sc.asked.Store(true)
 	}
 	return sc.s, sc.err
 }
@@ -215,7 +212,7 @@ func (sc *scope) load(ctx context.Context) (*Session, error) {
 		return s, nil
 	}
 	s.key = key
-	s.found(e, rec)
+	s.found(e, rec, nil)
 	return s, nil
 }
 

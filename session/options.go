@@ -31,7 +31,7 @@ type Options struct {
 
 	// OnError answers a request whose session could not be saved; what the handler
 	// writes is dropped. It is also what [Manager.Error] calls. nil answers 503
-	// Service Unavailable.
+	// Service Unavailable, which is also the status of an answer that sets none.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Events is told what happens to sessions. It is called by the requests'

@@ -40,8 +40,9 @@ type record struct {
 }
 
 type value struct {
-	key  []byte
-	json []byte
+	key     []byte
+	json    []byte
+	unknown []byte // as in record
 }
 
 // find returns the place of a key, or -1.
@@ -67,7 +68,7 @@ func (r *record) set(key string, json []byte) {
 	i := r.find(key)
 	switch {
 	case i < 0 && json != nil:
-		r.values = append(r.values, value{[]byte(key), json})
+		r.values = append(r.values, value{key: []byte(key), json: json})
 	case i >= 0 && json != nil:
 		r.values[i].json = json
 	case i >= 0:
@@ -101,12 +102,13 @@ func (r *record) encode() []byte {
 		b = append(b, fieldJSON<<3|wireBytes)
 		b = binary.AppendUvarint(b, uint64(len(v.json)))
 		b = append(b, v.json...)
+		b = append(b, v.unknown...)
 	}
 	return append(b, r.unknown...)
 }
 
 func valueSize(v value) int {
-	return 2 + varint(len(v.key)) + len(v.key) + varint(len(v.json)) + len(v.json)
+	return 2 + varint(len(v.key)) + len(v.key) + varint(len(v.json)) + len(v.json) + len(v.unknown)
 }
 
 // varint is how many bytes a length takes.
@@ -166,6 +168,8 @@ func decodeValue(b []byte) (v value, ok bool) {
 			v.key = f.bytes
 		case f.number == fieldJSON && f.wire == wireBytes:
 			v.json = f.bytes
+		default:
+			v.unknown = append(v.unknown, b[:n]...)
 		}
 		b = b[n:]
 	}

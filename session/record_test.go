@@ -18,7 +18,7 @@ const golden = "\x08\x01" + "\x10\x80\xcc\xa4\xc8\x8c\x31" +
 
 func goldenRecord() record {
 	return record{version: 1, began: time.UnixMilli(1687000000000), values: []value{
-		{[]byte("visits"), []byte("3")}, {[]byte("name"), []byte(`"alice"`)},
+		{key: []byte("visits"), json: []byte("3")}, {key: []byte("name"), json: []byte(`"alice"`)},
 	}}
 }
 
@@ -44,13 +44,16 @@ func TestUnknownFieldsAreKept(t *testing.T) {
 	newer.version = 7
 	extra := "\x22\x03abc" + "\x28\x05" + "\x31abcdefgh" + "\x3dabcd" + "\xa2\x06\x02hi"
 	newer.unknown = []byte(extra)
+	const more = "\x1a\x02hi" + "\x20\x07"
+	newer.values[0].unknown, newer.values[1].unknown = []byte(more), []byte(more)
 	r, err := decode(newer.encode())
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.set("visits", []byte("4"))
 	again, err := decode(r.encode())
-	if err != nil || string(again.unknown) != extra || again.version != 7 || string(again.get("visits")) != "4" {
+	if err != nil || string(again.unknown) != extra || again.version != 7 || string(again.get("visits")) != "4" ||
+		string(again.values[0].unknown) != more || string(again.values[1].unknown) != more {
 		t.Errorf("%+v, %v", again, err)
 	}
 }
@@ -63,6 +66,15 @@ func TestCloneIsApart(t *testing.T) {
 	c.set("new", []byte("1"))
 	if string(r.get("visits")) != "3" || r.get("name") == nil || r.get("new") != nil {
 		t.Errorf("the original changed: %+v", r)
+	}
+}
+
+// A value of no bytes, which nobody writes, can be deleted like any other.
+func TestChangesTellEmptyFromMissing(t *testing.T) {
+	r := goldenRecord()
+	r.values[0].json = []byte{}
+	if next, changed := changes(&r, []op{{key: "visits"}}); !changed || next.get("visits") != nil {
+		t.Errorf("changed %v, %+v", changed, next)
 	}
 }
 

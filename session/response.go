@@ -2,6 +2,7 @@ package session
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -12,9 +13,10 @@ import (
 // whichever way it goes.
 type response struct {
 	http.ResponseWriter
-	scope *scope
-	state atomic.Int32
-	err   error // why the save failed; set before state is failed
+	scope    *scope
+	encoding []string // the Content-Encoding of who compresses outside of us
+	state    atomic.Int32
+	err      error // why the save failed; set before state is failed
 }
 
 const (
@@ -42,7 +44,7 @@ func (w *response) begin() error {
 	}
 	// Also if a function of Update panics below: then who recovers may answer.
 	defer w.state.CompareAndSwap(waiting, passing)
-	if !sc.asked {
+	if !sc.asked.Load() {
 		return nil
 	}
 	h := w.Header()
@@ -61,8 +63,22 @@ func (w *response) begin() error {
 	for _, name := range aboutTheBody {
 		h.Del(name)
 	}
-	sc.m.opts.OnError(w.ResponseWriter, sc.r, err)
+	if w.encoding != nil {
+		h["Content-Encoding"] = w.encoding
+	}
+	sc.m.Error(w.ResponseWriter, sc.r, err)
 	return err
+}
+
+// answered is deferred by the handler. A handler that aborts because its writes fail,
+// as httputil.ReverseProxy does, must not cut off the answer to the failed save.
+func (w *response) answered() {
+	if w.state.Load() != failed {
+		return
+	}
+	if p := recover(); p != nil && p != http.ErrAbortHandler {
+		panic(p)
+	}
 }
 
 // aboutTheBody are the headers that described a response which is not sent.
@@ -144,4 +160,15 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// CloseNotify implements http.CloseNotifier, which is deprecated, but without which
+// gin's c.Stream panics.
+func (w *response) CloseNotify() <-chan bool {
+	if n, ok := w.ResponseWriter.(interface{ CloseNotify() <-chan bool }); ok {
+		return n.CloseNotify()
+	}
+	gone := make(chan bool, 1)
+	context.AfterFunc(w.scope.Context, func() { gone <- true })
+	return gone
 }

@@ -259,6 +259,14 @@ func TestCacheHeadersAreOnlyMadeStricter(t *testing.T) {
 	if v, c := w.Header()["Vary"], w.Header()["Cache-Control"]; len(v) != 1 || len(c) != 1 {
 		t.Errorf("said twice: %v %v", v, c)
 	}
+	w = st.browser().do(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "*")
+		w.Header().Set("Cache-Control", "private")
+		_ = visits.Set(load(t, r), 1)
+	})
+	if v, c := w.Header()["Vary"], w.Header()["Cache-Control"]; len(v) != 1 || fmt.Sprint(c) != "[private no-store]" {
+		t.Errorf("* is everything, and private is not no-store: %v %v", v, c)
+	}
 }
 
 // What the server's writer cannot do is said as net/http says it.

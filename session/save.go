@@ -23,8 +23,11 @@ const maxTries = 40
 // without it.
 //
 // It returns [ErrGone] if the session has ended meanwhile, [ErrCommitted], or the
-// store's error, after which nothing of what was changed since the last save is
-// stored, or, after [store.ErrUnknown], perhaps all of it.
+// store's error. Then nothing of what was changed since the last save is stored, or
+// all of it: most errors, such as a time-out, leave that open. To save it again
+// could count it twice, so after them the session takes no change and no save any
+// more, and the answer is that of [Options.OnError]. After [store.ErrTooLarge] and
+// [store.ErrFull] nothing is stored, and Save may be called again.
 func (s *Session) Save() error {
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -40,10 +43,13 @@ func (s *Session) commit() error {
 	defer s.write.Unlock()
 	s.mu.Lock()
 	s.closed = true
-	gone := s.gone
+	gone, unsure := s.gone, s.unsure
 	s.mu.Unlock()
 	if gone {
 		return nil // whoever changed the session was told
+	}
+	if unsure != nil {
+		return unsure
 	}
 	if err := s.save(true); err != nil && !errors.Is(err, ErrGone) {
 		return err
@@ -60,14 +66,41 @@ func (s *Session) save(last bool) error {
 	}
 	ctx, cancel := s.scope.m.storeContext(s.scope)
 	defer cancel()
+	var err error
 	switch {
 	case touch:
 		s.touch(ctx)
-		return nil
 	case s.key == "":
-		return s.create(ctx, next)
+		err = s.create(ctx, next)
+	default:
+		err = s.update(ctx, func() (record, bool) { return changes(&s.base, s.ops) }, func([]op) []op { return nil })
 	}
-	return s.update(ctx, func() (record, bool) { return changes(&s.base, s.ops) }, func([]op) []op { return nil })
+	if w, ok := errors.AsType[*writeError](err); ok && w.unsure() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unsure = err
+	}
+	return err
+}
+
+// writeError is the error of a write, as against one that came before it.
+type writeError struct {
+	verb string
+	err  error
+}
+
+func (e *writeError) Error() string { return "session: " + e.verb + ": " + e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// unsure reports whether the write may have been made: the others are the store's
+// own refusals.
+func (e *writeError) unsure() bool {
+	for _, refusal := range []error{store.ErrConflict, store.ErrTooLarge, store.ErrFull, store.ErrInvalid, store.ErrCorrupt} {
+		if errors.Is(e.err, refusal) {
+			return false
+		}
+	}
+	return true
 }
 
 // changes returns the record after ops, and whether it differs from base.
@@ -88,23 +121,20 @@ func changes(base *record, ops []op) (next record, changed bool) {
 	return next, changed
 }
 
-// redo makes the changes again, on another base. The caller holds write.
-func (s *Session) redo() error {
-	ops := slices.Clone(s.ops) // who reads meanwhile has the old ones
+// redo makes the changes again, on another base.
+func redo(base *record, ops []op) ([]op, error) {
+	ops = slices.Clone(ops) // who reads meanwhile has the old ones
 	for i := range ops {
 		if ops[i].change == nil {
 			continue
 		}
-		json, err := ops[i].change(view(&s.base, ops[:i], ops[i].key))
+		json, err := ops[i].change(view(base, ops[:i], ops[i].key))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ops[i].json = json
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ops = ops
-	return nil
+	return ops, nil
 }
 
 func (s *Session) create(ctx context.Context, next record) error {
@@ -117,7 +147,7 @@ func (s *Session) create(ctx context.Context, next record) error {
 	key := i.key()
 	rev, err := m.store.Create(ctx, key, store.Record{Data: next.encode(), Owner: s.owner}, ttl)
 	if err != nil {
-		return fmt.Errorf("session: create: %w", err)
+		return &writeError{"create", err}
 	}
 	s.mu.Lock()
 	s.key, s.cookie = key, cookieChange{set: i, isSet: true}
@@ -159,8 +189,7 @@ func (s *Session) update(ctx context.Context, plan func() (next record, changed 
 		case errors.Is(err, store.ErrNotFound):
 			return s.end()
 		case !errors.Is(err, store.ErrConflict) || try == maxTries:
-			// Only a conflict says for sure that nothing was written.
-			return fmt.Errorf("session: update: %w", err)
+			return &writeError{"update", err}
 		}
 		s.scope.tell(Conflict, nil)
 		if err := s.wait(ctx, try); err != nil {
@@ -188,8 +217,14 @@ func (s *Session) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.found(e, rec)
-	return s.redo()
+	// Base and changes go together: if a function of Update fails here, or panics,
+	// the old ones stay, and what comes next meets the conflict again.
+	ops, err := redo(&rec, s.ops)
+	if err != nil {
+		return err
+	}
+	s.found(e, rec, ops)
+	return nil
 }
 
 // wait lets others go first. The first time it queues behind the requests of this
@@ -222,14 +257,18 @@ func (s *Session) queue() chan struct{} { return s.scope.m.queues[s.phase()%64] 
 // phase is a number that a session has for its life and that differs between
 // sessions.
 func (s *Session) phase() uint64 {
-	sum, _ := encoding.DecodeString(s.key) // of our own making
-	return binary.BigEndian.Uint64(sum)
+	var sum [8]byte
+	_, _ = encoding.Decode(sum[:], []byte(s.key[:8])) // of our own making
+	return binary.BigEndian.Uint64(sum[:]) >> 16      // of which 6 bytes are there
 }
 
 // end drops the changes to a session that is no more.
 func (s *Session) end() error {
 	s.mu.Lock()
 	s.gone, s.ops = true, nil
+	if s.cookie.isSet { // by an earlier save of this request: the browser has no use for it
+		s.cookie = cookieChange{clear: s.sent}
+	}
 	s.mu.Unlock()
 	s.scope.tell(Gone, nil)
 	return ErrGone

@@ -28,9 +28,10 @@ type Session struct {
 	rev    store.Revision
 	ttl    time.Duration // what was left at read
 	read   time.Time
-	ops    []op // what the request has changed, in order
-	closed bool // the response has begun
-	gone   bool // it ended while the request was under way
+	ops    []op  // what the request has changed, in order
+	closed bool  // the response has begun
+	gone   bool  // it ended while the request was under way
+	unsure error // of a save that may have been made all the same: nothing is saved after it
 	cookie cookieChange
 }
 
@@ -48,11 +49,11 @@ type op struct {
 	json   []byte                           // what came of it; nil: no value
 }
 
-// found takes over what was read from the store.
-func (s *Session) found(e store.Entry, rec record) {
+// found takes over what was read from the store, and what the changes make of it.
+func (s *Session) found(e store.Entry, rec record, ops []op) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.base, s.owner, s.rev, s.ttl, s.read = rec, e.Owner, e.Revision, e.TTL, s.scope.m.now()
+	s.base, s.owner, s.rev, s.ttl, s.read, s.ops = rec, e.Owner, e.Revision, e.TTL, s.scope.m.now(), ops
 }
 
 // New reports whether the session has never been stored: the request had no
@@ -77,7 +78,7 @@ func (s *Session) Ends() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.scope.m
-	if s.key != "" && len(s.ops) == 0 && !s.touchDue() {
+	if _, changed := changes(&s.base, s.ops); s.key != "" && (s.closed || !changed && !s.touchDue()) {
 		return s.read.Add(s.ttl).Truncate(time.Millisecond)
 	}
 	return m.now().Add(m.life(&s.base)).Truncate(time.Millisecond)
@@ -116,7 +117,7 @@ func (s *Session) open() error {
 	case s.gone:
 		return ErrGone
 	}
-	return nil
+	return s.unsure
 }
 
 // apply makes a change, and keeps it to be made again if need be. It returns what
@@ -159,7 +160,7 @@ func without(ops []op, key string) []op {
 func (s *Session) Destroy() error {
 	s.write.Lock()
 	defer s.write.Unlock()
-	if err := s.open(); err != nil && !errors.Is(err, ErrGone) {
+	if err := s.open(); errors.Is(err, ErrCommitted) {
 		return err
 	}
 	m := s.scope.m
@@ -175,7 +176,7 @@ func (s *Session) Destroy() error {
 	defer s.mu.Unlock()
 	// A cookie that the browser has not got yet needs no clearing.
 	s.cookie = cookieChange{clear: s.sent}
-	s.key, s.owner, s.rev, s.ops, s.gone = "", "", 0, nil, false
+	s.key, s.owner, s.rev, s.ops, s.gone, s.unsure = "", "", 0, nil, false, nil
 	s.base = record{began: m.now().Truncate(time.Millisecond)}
 	return nil
 }

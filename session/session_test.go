@@ -153,6 +153,25 @@ func TestUnreadableValueIsMissing(t *testing.T) {
 	})
 }
 
+// Nor is it half read.
+func TestUnreadableValueIsNotHalfThere(t *testing.T) {
+	b := newSite(t, session.Options{}).browser()
+	type old struct{ A, B string }
+	type changed struct {
+		A string
+		B int
+	}
+	asOld, asNew := session.NewKey[old]("x"), session.NewKey[changed]("x")
+	b.use(func(s *session.Session) error {
+		err := asOld.Set(s, old{"a", "b"})
+		v, ok, failed := asNew.Lookup(s)
+		if got := asNew.Get(s); got != (changed{}) || v != (changed{}) || !ok || failed == nil {
+			t.Errorf("Get: %+v, Lookup: %+v, %v, %v", got, v, ok, failed)
+		}
+		return err
+	})
+}
+
 func TestEncodingErrorChangesNothing(t *testing.T) {
 	st := newSite(t, session.Options{})
 	b := st.browser()
@@ -324,4 +343,50 @@ func TestOwnerIsKept(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d sessions of the owner, want 1", n)
 	}
+}
+
+// What comes after Destroy is nobody's, and a browser that has no cookie is not told
+// to forget one.
+func TestAfterDestroy(t *testing.T) {
+	st := newSite(t, session.Options{})
+	b := st.browser()
+	b.visit()
+	for l, err := range st.store.List(ctx, store.Query{Data: true}) {
+		if err == nil {
+			_, err = st.store.Update(ctx, l.ID, store.Record{Data: l.Data, Owner: "user:42"}, time.Hour, l.Revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.use(func(s *session.Session) error { return errors.Join(s.Destroy(), name.Set(s, "bye")) })
+	for l, err := range st.store.List(ctx, store.Query{}) {
+		if err != nil || l.Owner != "" {
+			t.Errorf("owner %q, %v", l.Owner, err)
+		}
+	}
+	w := st.browser().use(func(s *session.Session) error { return errors.Join(visits.Set(s, 1), s.Save(), s.Destroy()) })
+	if got := w.Header().Get("Set-Cookie"); got != "" || st.sessions() != 1 {
+		t.Errorf("Set-Cookie %q, %d sessions", got, st.sessions())
+	}
+	// A session that another tab has ended can be ended, and begun anew.
+	b.use(func(s *session.Session) error {
+		b.clone().use(func(s *session.Session) error { return s.Destroy() })
+		err := visits.Set(s, 2)
+		wantErr(t, "Save", s.Save(), session.ErrGone)
+		return errors.Join(err, s.Destroy(), visits.Set(s, 7))
+	})
+	if n := b.visit(); n != 8 {
+		t.Errorf("visit %d, want 8", n)
+	}
+}
+
+// A type that has no name of its own is named all the same.
+func TestErrorsNameTheType(t *testing.T) {
+	newSite(t, session.Options{}).browser().use(func(s *session.Session) error {
+		if err := session.NewKey[any]("bad").Set(s, func() {}); err == nil || strings.Contains(err.Error(), "nil") {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	})
 }
