@@ -91,6 +91,14 @@ func create4(t *T) {
 	for range t.rounds(10, 40) {
 		race(t.newID(), "one id")
 	}
+	for range t.rounds(10, t.duels()) {
+		id := t.newID()
+		var errs [2]error
+		t.together(2, func(i int) { _, errs[i] = handles[i%len(handles)].Create(id, plain("o"), hour) })
+		if errs[0] == nil && errs[1] == nil {
+			t.Errorf("both of 2 concurrent Creates of one id succeeded, want one")
+		}
+	}
 	if !f.ages("concurrent Creates of an id whose session expired") {
 		return
 	}

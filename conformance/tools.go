@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -83,11 +84,26 @@ func (t *T) wantErr(what string, err error, want ...error) {
 func (t *T) together(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	var ready atomic.Int32
+	// Who yields has the last one run before him, on the same processor. Where there
+	// is one for each, it takes some microseconds until it comes.
+	spins := 0
+	if n <= runtime.GOMAXPROCS(0) {
+		spins = 100_000
+	}
 	for i := range n {
 		wg.Go(func() {
 			ready.Add(1)
-			for ready.Load() < int32(n) {
-				runtime.Gosched()
+			for spun := 0; ready.Load() < int32(n); spun++ {
+				if spun >= spins {
+					runtime.Gosched()
+				}
+			}
+			if spins > 0 {
+				// The one who came last is ahead of those who have yet to see it; by
+				// how much must differ, if two are to meet at each point of a call.
+				for range rand.IntN(200) {
+					ready.Load()
+				}
 			}
 			t.guard(func() { f(i) })
 		})
@@ -106,6 +122,16 @@ func (t *T) rounds(least, most int) iter.Seq[int] {
 			}
 		}
 	}
+}
+
+// duels is how often two calls are let go at one moment. In a bubble it is less:
+// there a store that takes no time is seldom tested for the first time, and one that
+// waits is caught by far fewer.
+func (t *T) duels() int {
+	if bubbleOf(ownStack()) != 0 {
+		return 400
+	}
+	return 6000
 }
 
 // eventually asks ok until it says yes, or for at most d.
