@@ -6,10 +6,10 @@
 //
 // The sessions are spread over 64 shards by a hash of the id. A shard has an index
 // by id, one by owner, and a heap of the sessions in the order in which they are
-// due, under one lock that is never held for long. Data is copied on its way in and
-// never changed afterwards, so a load copies nothing and allocates nothing. A
-// session with an id of 43 bytes costs 130 bytes besides its id and data, and some
-// 25 more with an owner.
+// due, under one lock that loads share and nobody holds for long. Data is copied on
+// its way in and never changed afterwards, so a load copies nothing and allocates
+// nothing. A session with an id of 43 bytes costs 130 bytes besides its id and data,
+// and some 25 more with an owner.
 //
 // Each Create removes up to two expired sessions of its shard, which it finds at
 // the front of the heap, and each Update and Touch one. There is no goroutine, and
