@@ -25,8 +25,10 @@
 //
 // A store reaches a [Level] when it keeps every requirement of it. What cannot be
 // tested because a field of [Subject] is missing is skipped with that reason, and
-// the level is not reached. What does not concern a store (a limit that it does
-// not have) stands in no level's way. [Claim] says which levels a store is held
+// the level is not reached. What does not concern a store stands in no level's way:
+// a limit (MaxData), a background sweeper (Sweeping) or an index apart from the
+// records (LoseIndex) that it does not have. Neither does a part of a requirement
+// that could not be tested; the report notes it. [Claim] says which levels a store is held
 // to, and [Strict] turns a skip within them into a failure.
 //
 // # Editions

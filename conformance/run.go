@@ -7,7 +7,7 @@ import (
 )
 
 // Run tests the store that open makes, each requirement as a subtest that can be
-// chosen with -run, like TestConformance/UPDATE-2.
+// chosen with -run, like TestConformance/UPDATE-2. It logs the report's summary.
 func Run(t *testing.T, open Open, opts ...Option) Report {
 	t.Helper()
 	if configure(opts).bubble {

@@ -26,7 +26,8 @@ type Subject struct {
 	Age func(ctx context.Context, d time.Duration) error
 
 	// Peer returns another handle on the same sessions, as another process
-	// would have it. The suite closes it.
+	// would have it, with a client of its own if that can be. The suite closes the
+	// store; a client that the store does not own is for tb.Cleanup.
 	Peer func(ctx context.Context) (store.Store, error)
 
 	// Skewed returns another handle on the same sessions, as a process would
@@ -54,7 +55,9 @@ type Subject struct {
 	// sweeper runs at short intervals, fails once, and tells onError.
 	Sweeping func(ctx context.Context, onError func(error)) (store.Store, error)
 
-	// Raw returns everything stored, as bytes.
+	// Raw returns everything stored, as bytes: what the backend gives out when it
+	// is asked for all of it, as a dump is. Its files may hold more, such as pages
+	// that are free again.
 	Raw func(ctx context.Context) ([]byte, error)
 
 	// Rows returns how many sessions are physically there, expired or not.

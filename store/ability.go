@@ -43,7 +43,8 @@ type Lister interface {
 
 // OwnerDeleter is a store that can end all sessions of one owner.
 type OwnerDeleter interface {
-	// DeleteOwner removes the sessions of owner and returns how many they were.
+	// DeleteOwner removes the sessions of owner and returns how many of them were
+	// live.
 	//   - OWNER-3 DeleteOwner removes every session of the owner whose Create or
 	//     Update had returned before the call, and no one else's.
 	//   - OWNER-7 A session created while DeleteOwner runs is ended or listed

@@ -164,6 +164,9 @@ func CheckQuery(ctx context.Context, q Query) error {
 // clock is coarser than a nanosecond: a short life must neither end at once nor,
 // as a 0 does in many servers, never (TTL-4). A ttl so long that the next multiple
 // would overflow is rounded down.
+//
+// Where the clock that is added to is as coarse as the deadlines, that alone is too
+// short by up to one tick: cut the clock, and add one precision more.
 func RoundUp(ttl, precision time.Duration) time.Duration {
 	if precision <= 1 {
 		return ttl

@@ -22,6 +22,10 @@
 //   - Touch moves the deadline where it has not passed.
 //   - Delete removes whatever is there.
 //
+// What a store can do beyond these begins with [CheckQuery], [CheckDeleteOwner] or
+// [CheckContext]. After Close a call may be refused for its arguments as before, or
+// with [ErrClosed]. Data of length 0 is no NULL (LOAD-3).
+//
 // Errors that are not in this package's list are the driver's, wrapped with what
 // was being done. A driver's message may quote the key or the data; such text is
 // left out (ID-3).
