@@ -37,6 +37,7 @@ type T struct {
 	trace    trace
 	cleanups []func()
 	nextID   int
+	bubble   *bool // whether it runs in one, once it was asked
 }
 
 // run calls f as a test would be, and returns when it and its cleanups are done.
@@ -94,6 +95,17 @@ func (t *T) cleanup() {
 			finished = true
 		}()
 	}
+}
+
+// bubbled reports whether the check runs in a bubble of testing/synctest.
+func (t *T) bubbled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bubble == nil {
+		in := bubbleOf(ownStack()) != 0
+		t.bubble = &in
+	}
+	return *t.bubble
 }
 
 // Cleanup has f called when the check is over, the last one first.

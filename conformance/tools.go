@@ -87,8 +87,8 @@ func (t *T) together(n int, f func(i int)) {
 	// Who yields has the last one run before him, on the same processor. Where there
 	// is one for each, it takes some microseconds until it comes.
 	spins := 0
-	if n <= runtime.GOMAXPROCS(0) {
-		spins = 100_000
+	if n <= runtime.GOMAXPROCS(0) && !t.bubbled() {
+		spins = 20_000
 	}
 	for i := range n {
 		wg.Go(func() {
@@ -128,8 +128,8 @@ func (t *T) rounds(least, most int) iter.Seq[int] {
 // there a store that takes no time is seldom tested for the first time, and one that
 // waits is caught by far fewer.
 func (t *T) duels() int {
-	if bubbleOf(ownStack()) != 0 {
-		return 400
+	if t.bubbled() {
+		return 60
 	}
 	return 6000
 }
