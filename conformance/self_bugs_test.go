@@ -308,7 +308,9 @@ func (r *reference) touchesBlindly(ctx context.Context, k string, ttl time.Durat
 // touched is what a Touch writes in the place of x.
 func (r *reference) touched(x, next row) (row, error) {
 	switch {
-	case r.is("a Touch that changes nothing misses") && next.deadline.Equal(x.deadline):
+	// Nearly the same is the same: else it is chance whether two Touches fall into one
+	// tick of the clock.
+	case r.is("a Touch that changes nothing misses") && next.deadline.Sub(x.deadline).Abs() < 50*time.Millisecond:
 		return x, store.ErrNotFound
 	case r.is("Touch never shortens") && next.deadline.Before(x.deadline):
 		return x, nil
