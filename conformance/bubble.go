@@ -85,8 +85,8 @@ func (run *bubbleRun) watch(ended <-chan struct{}, limit time.Duration) bool {
 			continue
 		}
 		quiet := time.Since(since)
-		if quiet < 200*time.Millisecond {
-			continue
+		if quiet < 2*time.Second {
+			continue // a check that expects a lock finds it itself, see locked
 		}
 		if state(int(run.id.Load()), 0) == stuck {
 			if suspicions++; suspicions == 3 {

@@ -362,8 +362,9 @@ func TestCorruptAndUndeletable(t *testing.T) {
 			}
 			return nil
 		})
-		if got := st.told(); undo() != 1 || !slices.Contains(got, session.Expired) {
-			t.Errorf("events: %v", got)
+		why := st.events[0].Err
+		if got := st.told(); undo() != 1 || !slices.Equal(got, []session.Kind{session.Expired}) || !errors.Is(why, faulty.ErrInjected) {
+			t.Errorf("events: %v, %v", got, why)
 		}
 		for l := range st.store.List(ctx, store.Query{}) {
 			if _, err := st.store.Update(ctx, l.ID, store.Record{Data: []byte("junk")}, time.Hour, l.Revision); err != nil {

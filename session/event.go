@@ -13,7 +13,7 @@ type Kind string
 const (
 	Created    Kind = "created"    // a session was stored for the first time
 	Ended      Kind = "ended"      // Destroy was called
-	Expired    Kind = "expired"    // a cookie named a session whose absolute timeout is over; it was deleted
+	Expired    Kind = "expired"    // a cookie named a session whose absolute timeout is over, and it was deleted; Err says why that failed
 	Gone       Kind = "gone"       // a session ended while a request was using it; that request's changes are dropped
 	UnknownID  Kind = "unknown id" // a cookie named no session: expired, ended, or not issued by us
 	Malformed  Kind = "malformed"  // a cookie of our name held what no id looks like; the store was not asked

@@ -205,10 +205,7 @@ func (sc *scope) load(ctx context.Context) (*Session, error) {
 	if m.life(&rec) <= 0 {
 		// The store would keep it until it is idle. If it cannot be deleted now it
 		// is refused all the same, each time.
-		if err := m.store.Delete(bounded, key); err != nil {
-			sc.tell(TouchError, err)
-		}
-		sc.tell(Expired, nil)
+		sc.tell(Expired, m.store.Delete(bounded, key))
 		return s, nil
 	}
 	s.key = key
