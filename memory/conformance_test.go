@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/conformance"
+	"github.com/sojourn-go/sojourn/internal/reports"
 	"github.com/sojourn-go/sojourn/memory"
 )
 
@@ -25,6 +26,7 @@ func TestConformance(t *testing.T) {
 			Rows:      func(context.Context) (int, error) { return memory.Rows(s), nil },
 			MaxData:   2 << 20,
 			Precision: time.Nanosecond,
+			Server:    "the process itself",
 		}
-	}, conformance.InBubble(), conformance.Strict(), conformance.Claim(conformance.Core, conformance.Listing))
+	}, conformance.InBubble(), conformance.Strict(), conformance.Claim(conformance.Core, conformance.Listing), reports.Save(t))
 }
