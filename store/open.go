@@ -22,7 +22,9 @@ type Opener struct {
 // homes are the packages of this project by scheme, to tell a caller which
 // import is missing.
 var homes = map[string]string{
-	"memory": "github.com/sojourn-go/sojourn/memory",
+	"memory":     "github.com/sojourn-go/sojourn/memory",
+	"postgres":   "github.com/sojourn-go/sojourn/postgres",
+	"postgresql": "github.com/sojourn-go/sojourn/postgres",
 }
 
 // Open makes the store that rawURL names with the opener of its scheme:

@@ -1,0 +1,25 @@
+package postgres_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/sojourn-go/sojourn/conformance"
+	"github.com/sojourn-go/sojourn/postgres/postgrestest"
+)
+
+// serverURL skips the test where there is no server. Those that internal/integration
+// has start one.
+func serverURL(tb testing.TB) string {
+	tb.Helper()
+	url := os.Getenv("SOJOURN_TEST_POSTGRES_URL")
+	if url == "" {
+		tb.Skip("SOJOURN_TEST_POSTGRES_URL is not set: it names a server to test with, like postgres://user:password@localhost:5432/database?sslmode=disable")
+	}
+	return url
+}
+
+func TestConformance(t *testing.T) {
+	url := serverURL(t)
+	conformance.Run(t, func(tb testing.TB) conformance.Subject { return postgrestest.Subject(tb, url, nil) })
+}

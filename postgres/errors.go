@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// verdict is what an error says about the statement that it ended.
+type verdict int
+
+const (
+	final verdict = iota // it was answered: the same again would get the same answer
+	again                // it was not applied, and can be repeated as if for the first time
+	anew                 // likewise, a few times: pgx has to prepare it anew
+	lost                 // it may have been applied
+)
+
+// judge returns what err says about a statement. broken tells whether it left the
+// connection closed: what ends a statement and leaves it open, and is no answer of
+// the server, is a fault on our side, like a column of another type.
+func judge(err error, broken bool) verdict {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch {
+		case pg.Severity == "FATAL" || pg.Severity == "PANIC" || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC":
+			return lost // the session ended; at which point, nobody can tell
+		case class(pg) == "08", pg.Code == "40003":
+			return lost // PgBouncer lost the server; statement_completion_unknown
+		case pg.Code == "40001", pg.Code == "40P01":
+			return again // serialization_failure, deadlock_detected: rolled back
+		case pg.Code == "0A000", pg.Code == "26000":
+			return anew // the table was altered; DISCARD ALL
+		}
+		return final
+	}
+	switch {
+	case err == nil:
+		return final
+	case !broken:
+		return final // on our side: nothing was sent, or what came is not what was wanted
+	case pgconn.SafeToRetry(err):
+		return again // nothing was sent
+	}
+	return lost
+}
+
+func class(pg *pgconn.PgError) string {
+	if len(pg.Code) < 2 {
+		return ""
+	}
+	return pg.Code[:2]
+}
+
+// answered reports whether err is a store's own error, which needs no telling.
+func answered(err error) bool {
+	for _, e := range []error{
+		store.ErrNotFound, store.ErrExists, store.ErrConflict, store.ErrCorrupt, store.ErrInvalid, store.ErrUnknown, store.ErrClosed,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// serverError is an error of the server without its texts, which quote keys and
+// values ("Key (id)=(…) already exists"), nor the names in it, which a trigger may
+// choose. [errors.As] finds the *pgconn.PgError in it, with the SQLSTATE and where in
+// the server's program it arose, and a message of ours.
+type serverError struct {
+	pg   *pgconn.PgError
+	kind error // of package store, or nil
+}
+
+func (e *serverError) Error() string {
+	if e.kind != nil {
+		return e.kind.Error() + ": " + e.pg.Error()
+	}
+	return e.pg.Error()
+}
+
+func (e *serverError) Unwrap() []error {
+	if e.kind != nil {
+		return []error{e.kind, e.pg}
+	}
+	return []error{e.pg}
+}
+
+// errBarred is what remains when a row is there, can be written, and is not.
+var errBarred = errors.New("the server changes no row, and nothing is in the way: is there a trigger, a rule or a policy on the table?")
+
+// said is what an SQLSTATE means here.
+var said = map[string]struct {
+	text string
+	kind error
+}{
+	"0A000": {text: "the statement is not supported"},
+	"22021": {text: "a character is not valid in the database's encoding"},
+	"22P05": {text: "a character is not in the database's encoding, which must be UTF8"},
+	"22008": {text: "the deadline is infinite, which this package does not store", kind: store.ErrCorrupt},
+	"25006": {text: "the server is read-only, as a standby is: connect to the primary (target_session_attrs=read-write)"},
+	"26000": {text: "a prepared statement is gone; behind PgBouncer set default_query_exec_mode=cache_describe"},
+	"23505": {text: "it exists already"},
+	"28P01": {text: "wrong password"},
+	"3D000": {text: "there is no such database"},
+	"3F000": {text: "there is no such schema"},
+	"40001": {text: "serialization failure"},
+	"40P01": {text: "deadlock"},
+	"42501": {text: "the user lacks the right"},
+	"42703": {text: "the table lacks a column: it is not this package's, or Migrate was not called"},
+	"42P01": {text: "the table is missing: call Store.Migrate, set Options.Migrate, or have migrate=true in the URL"},
+	"42P07": {text: "it exists already"},
+	"42P05": {text: "a prepared statement exists already; behind PgBouncer set default_query_exec_mode=cache_describe"},
+	"53100": {text: "the server's disk is full", kind: store.ErrFull},
+	"53200": {text: "the server is out of memory", kind: store.ErrFull},
+	"53300": {text: "the server has too many connections"},
+	"54000": {text: "too large for the server", kind: store.ErrTooLarge},
+	"55P03": {text: "a lock could not be had"},
+	"57014": {text: "the statement was cancelled at the server"},
+	"57P01": {text: "the server was shut down"},
+	"57P02": {text: "the server crashed"},
+	"57P03": {text: "the server does not take connections now"},
+	"XX001": {text: "the server's data is damaged", kind: store.ErrCorrupt},
+	"XX002": {text: "the server's index is damaged"},
+}
+
+// told returns err without any text that may hold an id, an owner or data.
+func told(err error) error {
+	if err == nil || err == errBarred || answered(err) {
+		return err
+	}
+	if before, ok := errors.AsType[*poolError](err); ok {
+		return before.error
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		m := said[pg.Code]
+		if m.text == "" {
+			m.text = "error of the server"
+		}
+		severity := pg.Severity
+		if severity == "" {
+			severity = "ERROR"
+		}
+		return &serverError{kind: m.kind, pg: &pgconn.PgError{
+			Severity: severity, SeverityUnlocalized: pg.SeverityUnlocalized, Code: pg.Code, Message: m.text,
+			File: pg.File, Line: pg.Line, Routine: pg.Routine,
+		}}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+		return err
+	}
+	if _, ok := errors.AsType[net.Error](err); ok || isEOF(err) {
+		return err
+	}
+	if strings.Contains(err.Error(), "client_encoding") {
+		return errors.New("pgx's simple protocol wants client_encoding=UTF8")
+	}
+	// pgx quotes the value that it cannot encode or scan.
+	return fmt.Errorf("error of the driver (%T)", err)
+}
