@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/memory"
+	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/session"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -77,7 +78,7 @@ func handler(sessions *session.Manager) http.Handler {
 }
 
 func run(ctx context.Context, addr, storeURL string) error {
-	s, err := store.Open(ctx, storeURL, memory.Opener)
+	s, err := store.Open(ctx, storeURL, memory.Opener, postgres.Opener)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func run(ctx context.Context, addr, storeURL string) error {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the `address` to listen on")
-	storeURL := flag.String("store", "memory:", "the `URL` of the store")
+	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory: or postgres://user:password@host/database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

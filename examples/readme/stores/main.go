@@ -1,0 +1,54 @@
+// Stores shows the one line that picks a store.
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+	"os"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sojourn-go/sojourn/memory"
+	"github.com/sojourn-go/sojourn/postgres"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// byURL opens what a setting names. Closing the store closes its client too.
+func byURL(ctx context.Context, url string) (store.Store, error) {
+	return store.Open(ctx, url, memory.Opener, postgres.Opener)
+}
+
+// byPool uses a pool that the program has anyway, and that stays its own to close.
+func byPool(pool *pgxpool.Pool) (*postgres.Store, error) {
+	return postgres.New(pool, &postgres.Options{Migrate: true, OnError: func(err error) { log.Print(err) }})
+}
+
+func run(ctx context.Context, url string) error {
+	s, err := byURL(ctx, url)
+	if err != nil {
+		return err
+	}
+	_, err = s.Load(ctx, "an-id")
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return errors.Join(err, store.Close(s))
+}
+
+func main() {
+	ctx := context.Background()
+	if err := run(ctx, os.Getenv("SESSIONS_URL")); err != nil {
+		log.Fatal(err)
+	}
+	pool, err := pgxpool.New(ctx, os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	s, err := byPool(pool)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Print(s.Close())
+}

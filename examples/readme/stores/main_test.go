@@ -1,0 +1,33 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/sojourn-go/sojourn/postgres/postgrestest"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+func TestByURL(t *testing.T) {
+	if err := run(t.Context(), "memory:"); err != nil {
+		t.Error(err)
+	}
+	if err := run(t.Context(), "mysql://somewhere"); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a scheme that nobody answers to: %v", err)
+	}
+}
+
+func TestByPool(t *testing.T) {
+	url := os.Getenv("SOJOURN_TEST_POSTGRES_URL")
+	if url == "" {
+		t.Skip("SOJOURN_TEST_POSTGRES_URL is not set")
+	}
+	s, err := byPool(postgrestest.Pool(t, url, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Ping(t.Context()), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
