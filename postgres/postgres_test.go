@@ -105,6 +105,10 @@ func TestWhatIsSent(t *testing.T) {
 		if got := postgres.UpdateArgs("a", store.Record{}, ttl, v, 1)[5]; got != want {
 			t.Errorf("due may be %v after a life of %v, want %v", got, ttl, want)
 		}
+		// What Create gives must be what a touch leaves alone.
+		if at := postgres.CreateArgs("a", store.Record{}, ttl, v)[5].(time.Duration); at < time.Hour || at+time.Hour > want {
+			t.Errorf("due is at first %v after a life of %v, and may be %v", at, ttl, want)
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ WHERE id = $1 AND deadline > clock_timestamp()`,
 	create: `
 INSERT INTO "sessions" AS s (id, owner, data, revision, deadline, due)
 VALUES ($1::text, nullif($2::text, ''), $3::bytea, $4::int8, clock_timestamp() + $5::interval,
-	date_bin($6::interval, clock_timestamp() + $5::interval, timestamptz '2000-01-01 00:00:00+00') + $6::interval)
+	date_bin('1 hour', clock_timestamp() + $5::interval + $6::interval, timestamptz '2000-01-01 00:00:00+00') + interval '1 hour')
 ON CONFLICT (id) DO UPDATE
 SET owner = excluded.owner, data = excluded.data, revision = excluded.revision, deadline = excluded.deadline, due = excluded.due
 WHERE s.deadline <= clock_timestamp()`,
@@ -120,7 +120,7 @@ const precision = time.Microsecond
 func bits(v store.Revision) int64 { return int64(v) }
 
 func createArgs(id string, rec store.Record, ttl time.Duration, v store.Revision) []any {
-	return append(args(id, rec, ttl, v), hours(time.Hour, ttl/2))
+	return append(args(id, rec, ttl, v), grace(ttl))
 }
 
 func updateArgs(id string, rec store.Record, ttl time.Duration, v, base store.Revision) []any {
@@ -141,16 +141,23 @@ func args(id string, rec store.Record, ttl time.Duration, v store.Revision) []an
 	return []any{id, rec.Owner, data, bits(v), store.RoundUp(ttl, precision)}
 }
 
-// slack is how long after the deadline due may be: whoever touches once in a tenth of
-// a life, as the manager does, then moves due with one touch in twenty, and once more
-// when he comes back after a while. Create takes less, so that the many sessions that
-// are made and never used again are swept soon. See [Schema] for what came of it.
-func slack(ttl time.Duration) time.Duration { return hours(4*time.Hour, min(ttl, math.MaxInt64/2)*2) }
+// grace is how long after the deadline due is at first, but for the rest of an hour: as
+// long again as the session lives. Whoever is there for a day then hardly moves it, and
+// the many sessions that are made and never used again are swept soon.
+func grace(ttl time.Duration) time.Duration { return max(time.Hour, min(ttl, most-time.Hour)) }
+
+// slack is how long after the deadline due may be, before a touch moves it: to a bound
+// of such intervals, so that it is moved once in twenty touches of whoever touches once
+// in a tenth of a life, as the manager does. See [Schema] for what came of it.
+func slack(ttl time.Duration) time.Duration { return hours(4*time.Hour, min(ttl, most)*2) }
+
+// most is the longest that due is after a deadline.
+const most = 8192 * time.Hour
 
 // hours returns the first of least, twice that, four times that … which is not less
-// than d, or about a year.
+// than d, or most.
 func hours(least, d time.Duration) time.Duration {
-	for least < d && least < 8192*time.Hour {
+	for least < d && least < most {
 		least *= 2
 	}
 	return least
