@@ -1,0 +1,180 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sojourn-go/sojourn/postgres"
+	"github.com/sojourn-go/sojourn/postgres/postgrestest"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// many makes n sessions of an owner.
+func (x *table) many(t *testing.T, owner string, n int) {
+	t.Helper()
+	x.exec(t, `
+INSERT INTO `+x.name()+` (id, owner, data, revision, deadline, due)
+SELECT $1::text || i, $1, 'x', i, now() + interval '1 hour', now() + interval '1 day' FROM generate_series(1, $2::int) AS i`, owner, n)
+}
+
+// A batch that the server rolls back when it is about to be committed is made again:
+// no session is passed over. A trigger does what a serialization failure does, once.
+func TestBatchThatIsRolledBack(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	s := x.open(t, x.pool)
+	x.exec(t, fmt.Sprintf(`
+CREATE SEQUENCE %[1]q;
+CREATE FUNCTION %[2]q() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF nextval('%[3]q') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '40001'; END IF;
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER once AFTER DELETE ON %[4]s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION %[2]q()`,
+		x.opts.Table+"_seq", x.opts.Table+"_fail", x.opts.Table+"_seq", x.name()))
+	t.Cleanup(func() {
+		_, _ = x.pool.Exec(context.Background(), fmt.Sprintf(`DROP TABLE %s; DROP FUNCTION %q; DROP SEQUENCE %q`, x.name(), x.opts.Table+"_fail", x.opts.Table+"_seq"))
+	})
+	again := func() { x.exec(t, fmt.Sprintf(`ALTER SEQUENCE %q RESTART`, x.opts.Table+"_seq")) }
+	x.many(t, "o", 1200)
+	if n, err := s.DeleteOwner(t.Context(), "o"); n != 1200 || err != nil {
+		t.Errorf("DeleteOwner: %d, %v, want 1200", n, err)
+	}
+	x.many(t, "o", 1200)
+	again()
+	if err := s.Clear(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.Count(t.Context()); n != 0 || err != nil {
+		t.Errorf("Clear left %d, %v", n, err)
+	}
+}
+
+// OWNER-3 where transactions are serializable: every call ends all of its owner's.
+func TestEndingOwnersAtOnce(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	pool, heard := poolWith(t, x.url, "default_transaction_isolation", "serializable")
+	s := x.open(t, pool)
+	rounds := 20
+	if full() {
+		rounds = 500
+	}
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			owner := fmt.Sprintf("o%d", w)
+			for range rounds {
+				x.many(t, owner, 700)
+				if _, err := s.DeleteOwner(t.Context(), owner); err != nil {
+					t.Error(err)
+					return
+				}
+				left := 0
+				for _, err := range s.List(t.Context(), store.Query{Owner: owner}) {
+					if err != nil {
+						t.Error(err)
+					}
+					left++
+				}
+				if left > 0 {
+					t.Errorf("%d sessions of %s are left", left, owner)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d serialization failures", heard.times("40001"))
+}
+
+// Batches of sessions so large that one takes longer than a call may are made smaller.
+func TestLargeSessionsInBatches(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	// The server is as slow as a small one would be with a megabyte each.
+	x.exec(t, fmt.Sprintf(`
+CREATE FUNCTION %[1]q() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN OLD; END $$;
+CREATE TRIGGER slow BEFORE DELETE ON %[2]s FOR EACH ROW EXECUTE FUNCTION %[1]q()`, x.opts.Table+"_slow", x.name()))
+	t.Cleanup(func() {
+		_, _ = x.pool.Exec(context.Background(), fmt.Sprintf(`DROP TABLE %s; DROP FUNCTION %q`, x.name(), x.opts.Table+"_slow"))
+	})
+	x.opts.Timeout = 400 * time.Millisecond // a batch of 500 takes over a second
+	s := x.open(t, x.pool)
+	x.many(t, "o", 600)
+	if _, err := s.DeleteOwner(t.Context(), "o"); err != nil {
+		t.Errorf("DeleteOwner: %v", err)
+	}
+	x.many(t, "o", 600)
+	if err := s.Clear(t.Context()); err != nil {
+		t.Errorf("Clear: %v", err)
+	}
+	x.fill(t, 600)
+	if n, err := s.Sweep(t.Context()); n < 600 || err != nil {
+		t.Errorf("Sweep of what is due: %d, %v", n, err)
+	}
+	x.fill(t, 600)
+	x.exec(t, `UPDATE `+x.name()+` SET due = now() + interval '1 day'`)
+	if n, err := s.Sweep(t.Context()); n < 600 || err != nil {
+		t.Errorf("Sweep of what is not due: %d, %v", n, err)
+	}
+	if n, err := s.Count(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d are left, %v", n, err)
+	}
+}
+
+// Four stores make the table at once, two of which find it by the search path; in a
+// database whose transactions are stricter too.
+func TestMigrateAtOnceByTwoNames(t *testing.T) {
+	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			for range 5 {
+				x := unmade(t, shared.URL(t))
+				var wg sync.WaitGroup
+				for i := range 4 {
+					pool, _ := poolWith(t, x.url, "default_transaction_isolation", level)
+					wg.Go(func() {
+						opts := x.opts
+						opts.Migrate = true
+						if i%2 == 0 {
+							opts.Schema = "public"
+						}
+						s, err := postgres.New(pool, &opts)
+						if err != nil {
+							t.Errorf("one of four: %v", err)
+							return
+						}
+						defer s.Close()
+						create(t, s, fmt.Sprint(i), "")
+					})
+				}
+				wg.Wait()
+			}
+		})
+	}
+}
+
+// One sweeper works at a time, whichever name it has for the table.
+func TestOneSweeperAtATime(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	x.fill(t, 10)
+	tx, err := x.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	held := false
+	// The other sweeper is in the middle of a statement.
+	if err := tx.QueryRow(t.Context(), `SELECT pg_try_advisory_xact_lock(1936683619, $1::regclass::oid::int4)`, "public."+x.name()).Scan(&held); err != nil || !held {
+		t.Fatalf("the lock is held: %v, %v", held, err)
+	}
+	s := x.open(t, postgrestest.Pool(t, x.url, nil))
+	if n, err := s.Sweep(t.Context()); n != 0 || err != nil {
+		t.Errorf("beside another sweeper: %d, %v", n, err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Sweep(t.Context()); n != 10 || err != nil {
+		t.Errorf("alone: %d, %v", n, err)
+	}
+}

@@ -1,0 +1,107 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sojourn-go/sojourn/internal/integration/server"
+	"github.com/sojourn-go/sojourn/internal/peer"
+	"github.com/sojourn-go/sojourn/postgres"
+	"github.com/sojourn-go/sojourn/postgres/postgrestest"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// shared is the server of all tests here that do not say otherwise.
+var shared = &server.Shared{Spec: server.Postgres()}
+
+// tempDir is a folder for all tests.
+var tempDir string
+
+func TestMain(m *testing.M) {
+	peer.Main(openPeer, map[string]peer.Func{"count": countInProcess, "migrate": migrateInProcess})
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	var err error
+	if tempDir, err = os.MkdirTemp("", "sojourn"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(tempDir)
+	defer shared.End()
+	return m.Run()
+}
+
+// full reports whether the long version of a test is wanted.
+func full() bool { return os.Getenv("SOJOURN_TEST_FULL") == "1" }
+
+// table is a table of a test's own.
+type table struct {
+	url  string
+	opts postgres.Options
+	pool *pgxpool.Pool
+}
+
+// newTable has a table made, and dropped after the test.
+func newTable(tb testing.TB, url string) *table {
+	tb.Helper()
+	x := unmade(tb, url)
+	if err := x.open(tb, x.pool).Migrate(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return x
+}
+
+// unmade is a table that is not there yet.
+func unmade(tb testing.TB, url string) *table {
+	tb.Helper()
+	x := &table{url: url, opts: *postgrestest.Options(), pool: postgrestest.Pool(tb, url, nil)}
+	tb.Cleanup(func() { _, _ = x.pool.Exec(context.Background(), `DROP TABLE IF EXISTS `+x.name()) })
+	return x
+}
+
+func (x *table) name() string { return `"` + x.opts.Table + `"` }
+
+// open opens a store on the table, with the options as they are now.
+func (x *table) open(tb testing.TB, pool *pgxpool.Pool) *postgres.Store {
+	tb.Helper()
+	s, err := postgres.New(pool, &x.opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func (x *table) exec(tb testing.TB, sql string, args ...any) {
+	tb.Helper()
+	if _, err := x.pool.Exec(tb.Context(), sql, args...); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// create stores a session that lives for an hour.
+func create(tb testing.TB, s store.Store, id string, data string) store.Revision {
+	tb.Helper()
+	v, err := s.Create(tb.Context(), id, store.Record{Data: []byte(data)}, time.Hour)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return v
+}
+
+// want fails the test unless err is one of the kinds given; nil is one too.
+func want(tb testing.TB, what string, err error, kinds ...error) {
+	tb.Helper()
+	for _, k := range kinds {
+		if errors.Is(err, k) {
+			return
+		}
+	}
+	tb.Errorf("%s: got %v, want %v", what, err, kinds)
+}
