@@ -22,15 +22,15 @@ import (
 // to write into all of them. Only due is indexed, which most touches leave alone; what
 // they change then stays within the page (HOT).
 //
-// Measured on PostgreSQL 17 over a simulated day, 470,000 touches of 4,000 sessions of
-// 512 bytes, 30 minutes of life, touched at most every 3: 94 to 96 % HOT with
-// fillfactor 90 (80: 96 %, 100: 95 %); 89 % if due were always the next full hour; 0 %
-// with an index on deadline, and a table that grew eightfold. With a life of 24 hours a
-// session is touched a few times a day, and due moves with 15 to 25 % of these.
+// Measured on PostgreSQL 17 over a simulated day of 4,000 sessions of 512 bytes, by
+// go run ./internal/bench -only postgres-hot: 94 % HOT of 489,000 touches where a
+// session lives for 30 minutes and is touched at most every 3; 95 % of 10,800 where it
+// lives for 24 hours. 89 % if due were always the next full hour; 74 % of the latter if
+// Create left half a life of room; 0 % with an index on deadline, and a table that
+// grew eightfold. The fillfactor matters little: 80 and 100 were within 2 %.
 //
-// A session of 512 bytes with an id of 43 and an owner of 11 takes 744 bytes of the
-// table and 227 of its indexes (88 id, 6 due, 133 owner); one of 8 KiB takes 8.7 KiB and
-// 237.
+// A session of 512 bytes that nobody can compress, with an owner of its own, takes 753
+// bytes of the table and 182 of its indexes; one of 8 KiB takes 9.6 KB and 181.
 const Schema = `CREATE TABLE "sessions" (
 	revision int8 NOT NULL,                 -- 64 random bits, never 0
 	deadline timestamptz NOT NULL,          -- when it ends, by this server's clock

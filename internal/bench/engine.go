@@ -17,6 +17,7 @@ type comparison struct {
 	goroutines  int
 	ours, limit block
 	allocates   bool // enough that a block must be long, to have its share of the collections
+	waits       bool // for a server, which takes longer, and not the same each time
 }
 
 // result is what came of a comparison.
@@ -33,7 +34,12 @@ type result struct {
 const (
 	shortBlock = 4 * time.Millisecond
 	longBlock  = 20 * time.Millisecond // several collections of a small heap
+	waitBlock  = 50 * time.Millisecond // hundreds of calls that do not wait for a disk
 )
+
+// waitCalls is how many calls of each goroutine a block has at least that waits for a
+// server.
+const waitCalls = 20
 
 // compare runs blocks of calls of ours, of the limit and of the limit once more,
 // shuffled, in cycles. Only the ratios within a cycle are looked at: what else the
@@ -57,18 +63,20 @@ func compare(c comparison, cycles int) result {
 		noise:       quantile(noise, 0.5),
 		noiseLow:    quantile(noise, 0.1),
 		noiseHigh:   quantile(noise, 0.9),
-		oursAllocs:  allocs(c.ours),
-		limitAllocs: allocs(c.limit),
+		oursAllocs:  allocs(c.ours, c.waits),
+		limitAllocs: allocs(c.limit, c.waits),
 	}
 }
 
 // calls is how many calls fill a block.
 func calls(c comparison) int {
-	want := shortBlock
-	if c.allocates {
+	want, n := shortBlock, c.goroutines
+	switch {
+	case c.waits:
+		want, n = waitBlock, waitCalls*c.goroutines
+	case c.allocates:
 		want = longBlock
 	}
-	n := c.goroutines
 	for n < 1<<24 && measure(c.limit, c.goroutines, n) < want/2 {
 		n *= 2
 	}
@@ -92,9 +100,12 @@ func measure(b block, goroutines, n int) time.Duration {
 }
 
 // allocs is exact, which a time never is: a fraction is seldom, not imprecise.
-func allocs(b block) float64 {
-	const n = 1000
-	return testing.AllocsPerRun(1, func() { b(0, n) }) / n
+func allocs(b block, waits bool) float64 {
+	n := 1000
+	if waits {
+		n = 200
+	}
+	return testing.AllocsPerRun(1, func() { b(0, n) }) / float64(n)
 }
 
 func quotients(a, b []time.Duration) []float64 {

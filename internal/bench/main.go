@@ -1,7 +1,14 @@
 // Bench measures this module against the limit of each job, the same job done by
 // hand with the least that can do it, side by side in one run, and prints a table:
 //
-//	go run ./internal/bench [-run regexp] [-cycles n]
+//	go run ./internal/bench [-only part,…] [-run regexp] [-cycles n]
+//
+// The parts are memory, request and postgres, which are measured where -only does not
+// say otherwise, and postgres-hot and postgres-sweep, which take minutes. Those of
+// Postgres work in a schema of their own in the server that SOJOURN_TEST_POSTGRES_URL
+// names, and write some gigabytes there; without it they have docker start a server, of the
+// image that SOJOURN_TEST_POSTGRES_IMAGE names or else postgres:18. What they made, and
+// the server they started, is removed in the end, after an interrupt too.
 //
 // ours and limit are medians of the wall time per call, and are of this machine.
 // What can be compared is the ratio: blocks of calls of both, shuffled, and the
@@ -10,12 +17,15 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"regexp"
 	"runtime"
+	"syscall"
 )
 
 // row measures one thing and returns what is to be said of it, in one line or more.
@@ -24,25 +34,48 @@ type row struct {
 	measure func(cycles int) ([]line, error)
 }
 
-func rows() []row {
-	var all []row
-	all = append(all, memoryRows()...)
-	all = append(all, requestRows()...)
-	return all
-}
-
 func main() {
-	only := flag.String("run", "", "measure only the rows whose name matches this regular expression")
+	only := flag.String("only", "", "measure these parts: "+names(parts(nil))+", with commas in between (default "+names(usual(parts(nil)))+")")
+	match := flag.String("run", "", "measure only the rows whose name matches this regular expression")
 	cycles := flag.Int("cycles", 200, "cycles of each comparison; under 100 a median says little")
 	flag.Parse()
-	if err := run(os.Stdout, rows(), *only, *cycles); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+	server := newServer(os.Getenv)
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupt
+		signal.Stop(interrupt) // a second one does not wait
+		report(server.close())
+		os.Exit(130)
+	}()
+	rows, err := choose(parts(server), *only)
+	if err == nil {
+		err = run(os.Stdout, rows, *match, *cycles)
+	}
+	if server.ctx.Err() != nil {
+		select {} // interrupted: what failed, failed for that
+	}
+	report(err)
+	if _, ok := errors.AsType[*missing](err); ok && *only == "" {
+		err = nil // nobody insists on it
+	}
+	closed := server.close()
+	report(closed)
+	if err != nil || closed != nil {
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, all []row, only string, cycles int) error {
-	chosen, err := regexp.Compile(only)
+func report(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+}
+
+// run measures the rows and prints the table. A row for which something is missing
+// here is left out; the error says so in the end.
+func run(w io.Writer, all []row, match string, cycles int) error {
+	chosen, err := regexp.Compile(match)
 	if err != nil {
 		return err
 	}
@@ -53,12 +86,17 @@ func run(w io.Writer, all []row, only string, cycles int) error {
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), cycles, head); err != nil {
 		return err
 	}
+	var out error
 	for _, r := range all {
 		if !chosen.MatchString(r.name) {
 			continue
 		}
 		runtime.GC() // what the last row left is not this one's
 		lines, err := r.measure(cycles)
+		if m, ok := errors.AsType[*missing](err); ok {
+			out = m
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
@@ -68,5 +106,5 @@ func run(w io.Writer, all []row, only string, cycles int) error {
 			}
 		}
 	}
-	return nil
+	return out
 }
