@@ -101,7 +101,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.c, err = testcontainers.Run(ctx, s.spec.image(),
 		testcontainers.WithLogger(quiet{}), testcontainers.WithExposedPorts(s.spec.Port), testcontainers.WithHostConfigModifier(bind),
 		testcontainers.WithEnv(s.spec.Env), testcontainers.WithCmd(s.spec.Cmd...), testcontainers.WithFiles(s.spec.Files...),
-		testcontainers.WithEntrypoint(s.spec.Entry...))
+		testcontainers.WithEntrypoint(s.spec.Entry...), testcontainers.WithLabels(map[string]string{"sojourn.run": os.Getenv("SOJOURN_TEST_RUN")}))
 	if err == nil {
 		var host string
 		if host, err = s.c.Host(ctx); err == nil {
