@@ -158,7 +158,10 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	err = told(err)
 	// A deadline can strike in the driver a little before it does in ctx.
 	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond): // somebody's own context may never say so
+		}
 	}
 	over := ctx.Err()
 	if over == nil {

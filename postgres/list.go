@@ -84,10 +84,16 @@ SELECT (SELECT count(*) FROM batch), coalesce((SELECT max(id) FROM batch), '')`,
 func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed, error] {
 	return func(yield func(store.Listed, error) bool) {
 		var found []store.Listed
-		for last, more := "", true; more; {
+		for last, more, most := "", true, page; more; {
 			err := s.check(store.CheckQuery(ctx, q))
 			if err == nil {
-				found, last, more, err = s.page(ctx, q, last, found[:0])
+				var end string
+				found, end, more, err = s.page(ctx, q, most, last, found[:0])
+				if most == page && late(ctx, err) {
+					most, more = morsel, true
+					continue
+				}
+				last = end
 			}
 			if err != nil {
 				yield(store.Listed{}, s.fail("list", err))
@@ -105,7 +111,7 @@ func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed,
 
 // page appends the live sessions among the next rows after the id last to found. It
 // returns the last row's id, and whether there may be more.
-func (s *Store) page(ctx context.Context, q store.Query, last string, found []store.Listed) ([]store.Listed, string, bool, error) {
+func (s *Store) page(ctx context.Context, q store.Query, most int, last string, found []store.Listed) ([]store.Listed, string, bool, error) {
 	sql, n := s.row.list, page
 	switch {
 	case q.Data && q.Owner != "":
@@ -115,6 +121,7 @@ func (s *Store) page(ctx context.Context, q store.Query, last string, found []st
 	case q.Owner != "":
 		sql = s.row.owned
 	}
+	n = min(n, most)
 	args := []any{last, n}
 	if q.Owner != "" {
 		args = append(args, q.Owner)

@@ -123,7 +123,8 @@ func TestWhatIsRead(t *testing.T) {
 		{1, math.MaxInt64 / 1000, math.MaxInt64 / 1000 * 1000, nil},
 		{1, 251_000_000_000_000_000, math.MaxInt64 / 1000 * 1000, nil}, // the year 9999
 		{0, 1, 0, store.ErrCorrupt},
-		{1, 0, 0, store.ErrCorrupt},
+		{1, math.MinInt64, 0, store.ErrCorrupt},
+		{1, 0, 0, store.ErrNotFound}, // it ended between the condition and the column
 		{1, -5, 0, store.ErrNotFound},
 	} {
 		e, err := postgres.Checked(c.revision, c.left)

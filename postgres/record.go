@@ -62,7 +62,7 @@ WHERE s.deadline <= clock_timestamp()`,
 	update: `
 UPDATE "sessions"
 SET owner = nullif($2::text, ''), data = $3::bytea, revision = $4::int8, deadline = clock_timestamp() + $5::interval,
-	due = CASE WHEN due - (clock_timestamp() + $5::interval) BETWEEN interval '0' AND $6::interval THEN due
+	due = CASE WHEN due BETWEEN clock_timestamp() + $5::interval AND clock_timestamp() + $5::interval + $6::interval THEN due
 		ELSE date_bin($6::interval, clock_timestamp() + $5::interval, timestamptz '2000-01-01 00:00:00+00') + $6::interval END
 WHERE id = $1::text AND revision = $7::int8 AND deadline > clock_timestamp() AND deadline < 'infinity'`,
 
@@ -95,13 +95,16 @@ DELETE FROM "sessions" WHERE id = $1`,
 }
 
 // left is what is left of a life, in microseconds: in a form that no setting of the
-// connection changes. Without an end it is 0, which is no life; servers before
+// connection changes. Without an end it is endless, which is no life; servers before
 // PostgreSQL 17 would fail the statement, with the whole page that it lists.
-const left = `CASE WHEN deadline < 'infinity' THEN (date_part('epoch', deadline - clock_timestamp()) * 1000000)::int8 ELSE 0 END`
+const left = `CASE WHEN isfinite(deadline) THEN (date_part('epoch', deadline - clock_timestamp()) * 1000000)::int8 ELSE '-9223372036854775808' END`
+
+// endless is what left is then.
+const endless = math.MinInt64
 
 const touch = `
 UPDATE "sessions" SET deadline = clock_timestamp() + $2::interval,
-	due = CASE WHEN due - (clock_timestamp() + $2::interval) BETWEEN interval '0' AND $3::interval THEN due
+	due = CASE WHEN due BETWEEN clock_timestamp() + $2::interval AND clock_timestamp() + $2::interval + $3::interval THEN due
 		ELSE date_bin($3::interval, clock_timestamp() + $2::interval, timestamptz '2000-01-01 00:00:00+00') + $3::interval END
 WHERE id = $1 AND deadline > clock_timestamp() AND deadline < 'infinity' AND revision <> 0`
 
@@ -192,9 +195,9 @@ func scanListed(rows pgx.Rows) (l store.Listed, err error) {
 // could never be updated, or without an end.
 func checked(e store.Entry, v, left int64) (store.Entry, error) {
 	switch {
-	case v == 0 || left == 0:
+	case v == 0 || left == endless:
 		return store.Entry{}, store.ErrCorrupt
-	case left < 0: // it expired between the condition and the column
+	case left <= 0: // it expired between the condition and the column
 		return store.Entry{}, store.ErrNotFound
 	}
 	e.Revision = store.Revision(v)

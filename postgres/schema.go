@@ -147,7 +147,7 @@ func (s *Store) migrate(ctx context.Context, c *pgx.Conn) error {
 	}
 	// Whatever the database's default is: what others made while this one waited for
 	// the lock must be seen.
-	opts := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
+	opts := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 	return pgx.BeginTxFunc(ctx, c, opts, func(tx pgx.Tx) error { return s.climb(ctx, tx) })
 }
 

@@ -18,6 +18,8 @@ const (
 	// transaction is open for long, and each look passes them all.
 	places = 10_000
 
+	asks = 8 // for the lock, in half a second
+
 	blocks = 256 // of the table, 2 MiB, that one statement of a walk looks at
 	crumb  = 4   // where so many take longer than a call may
 )
@@ -94,7 +96,7 @@ func (s *Store) sweepDue(ctx context.Context) (total int, alone bool, err error)
 		if err != nil {
 			return total, false, err
 		}
-		more := len(found) == places
+		more, removed := len(found) == places, 0
 		for size := batch; len(found) > 0; {
 			n := min(size, len(found))
 			w, err := s.sweep(ctx, s.row.remove, found[:n])
@@ -106,9 +108,10 @@ func (s *Store) sweepDue(ctx context.Context) (total int, alone bool, err error)
 				return total, false, err
 			}
 			total += w.gone
+			removed += w.gone
 			found = found[n:]
 		}
-		if !more {
+		if !more || removed == 0 { // something keeps the rows, and would do so for ever
 			return total, true, nil
 		}
 	}
@@ -141,10 +144,19 @@ func (s *Store) sweep(ctx context.Context, sql string, args ...any) (w swept, er
 	if err := s.check(store.CheckContext(ctx)); err != nil {
 		return w, err
 	}
-	err = s.run(ctx, sweeps, func(ctx context.Context, c *pgx.Conn, _ bool) error {
-		return c.QueryRow(ctx, sql, args...).Scan(&w.held, &w.gone, &w.length)
-	})
-	return w, err
+	// A statement of ours that was late, or whose reply was lost, holds the lock until
+	// the server has ended it: the lock is asked for a few times.
+	for n := 0; ; n++ {
+		err = s.run(ctx, sweeps, func(ctx context.Context, c *pgx.Conn, _ bool) error {
+			return c.QueryRow(ctx, sql, args...).Scan(&w.held, &w.gone, &w.length)
+		})
+		if err != nil {
+			return swept{}, err
+		}
+		if w.held || n == asks || !pause(ctx, n) {
+			return w, nil
+		}
+	}
 }
 
 // tid is the first place in a block, in text.

@@ -190,6 +190,10 @@ func (sub *subject) corrupt(ctx context.Context, id string) error {
 
 // sweeping hides the table until its sweeper has failed once.
 func (sub *subject) sweeping(ctx context.Context, onError func(error)) (store.Store, error) {
+	// What has expired may be due in some hours only.
+	if _, err := sub.direct.Exec(ctx, `UPDATE `+sub.table("")+` SET due = deadline WHERE deadline <= clock_timestamp()`); err != nil {
+		return nil, err
+	}
 	if err := sub.hide(ctx); err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func TestPgBouncerModes(t *testing.T) {
 	for mode, right := range map[string]bool{"cache_describe": true, "exec": true, "cache_statement": false} {
 		t.Run(mode, func(t *testing.T) {
 			url := strings.Replace(b.URL(), "cache_describe", mode, 1)
-			x := newTable(t, shared.URL(t))
+			x := newTable(t, shared.Container(t).URL())
 			s := x.open(t, postgrestest.Pool(t, url, nil))
 			var failed error
 			done := make(chan error, 8)

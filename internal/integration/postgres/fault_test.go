@@ -258,6 +258,39 @@ func (c *cutBefore) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pg
 
 func (c *cutBefore) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// A page whose reply breaks off is read again: no session is listed twice, or left out,
+// and neither are those behind a page of which most has expired.
+func TestListIsReadAgain(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	p, pool := x.behind(t)
+	s := x.open(t, pool)
+	x.many(t, "o", 1700)
+	x.exec(t, `UPDATE `+x.name()+` SET deadline = now() - interval '1 hour' WHERE revision % 10 < 7`)
+	for _, data := range []bool{false, true} {
+		for bytes := 500; bytes < 100_000; bytes += 9_000 {
+			if err := s.Ping(t.Context()); err != nil { // there is a connection to be cut
+				t.Fatal(err)
+			}
+			undo := p.Fail(proxy.Fault{Kind: proxy.Cut, Side: proxy.Replies, Bytes: bytes})
+			seen := map[string]int{}
+			for l, err := range s.List(t.Context(), store.Query{Data: data}) {
+				if err != nil {
+					t.Fatalf("cut after %d bytes: %v", bytes, err)
+				}
+				if seen[l.ID]++; seen[l.ID] > 1 || (string(l.Data) == "x") != data {
+					t.Errorf("cut after %d bytes: %s is listed %d times, with %q", bytes, l.ID, seen[l.ID], l.Data)
+				}
+			}
+			if struck := undo(); struck == 0 && bytes < 20_000 {
+				t.Errorf("a list has %d bytes", bytes)
+			}
+			if len(seen) != 510 {
+				t.Errorf("cut after %d bytes: %d are listed, want 510", bytes, len(seen))
+			}
+		}
+	}
+}
+
 // REL-19: a cancellation neither ends a statement nor costs the pool a connection.
 func TestCancellationKeepsTheConnection(t *testing.T) {
 	x := newTable(t, shared.URL(t))
