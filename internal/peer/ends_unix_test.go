@@ -5,6 +5,7 @@ package peer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -142,6 +143,29 @@ func TestKilledWriteIsUnknown(t *testing.T) {
 	}
 }
 
+// A listing whose process is killed ends with an error, and does not look complete.
+func TestKillDuringAListing(t *testing.T) {
+	s := start(t, "memory")
+	for i := range 300 {
+		if _, err := s.Create(t.Context(), fmt.Sprint("id", i), store.Record{}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var last error
+	read := 0
+	for _, err := range s.List(t.Context(), store.Query{}) {
+		if read++; read == 1 {
+			if err := s.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last = err
+	}
+	if !errors.Is(last, peer.ErrEnded) || read > 100 {
+		t.Errorf("%d of 300, and then %v, want ErrEnded", read, last)
+	}
+}
+
 func TestClose(t *testing.T) {
 	s := start(t, "memory")
 	if _, err := s.Create(t.Context(), "a", store.Record{}, time.Hour); err != nil {
@@ -175,6 +199,22 @@ func TestProcessThatCrashes(t *testing.T) {
 	}
 	if err := s.Close(); !errors.Is(err, peer.ErrEnded) || !strings.Contains(err.Error(), "panic: out of cheese") {
 		t.Errorf("Close: %v", err)
+	}
+}
+
+// A process that does nothing at all any more is killed.
+func TestCloseOfAStoppedProcess(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it waits for 10 s")
+	}
+	s := start(t, "memory")
+	signal(t, s, syscall.SIGSTOP)
+	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "was killed") {
+		t.Errorf("Close: %v", err)
+	}
+	if err := syscall.Kill(s.Pid(), 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the process is there: %v", err)
 	}
 }
 

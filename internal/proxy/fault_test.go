@@ -119,6 +119,21 @@ func TestDropReplies(t *testing.T) {
 	})
 }
 
+// Nor does the end of the server's stream come through the hole.
+func TestNoEndThroughTheHole(t *testing.T) {
+	both(t, func(t *testing.T, s *server, p *proxy.Proxy) {
+		c := dial(t, p)
+		undo, next := begin(t, p, proxy.Fault{Kind: proxy.DropReplies})
+		c.send("one\n")
+		next()
+		c.send("quit\n")
+		<-s.ended
+		c.silent()
+		struck(t, undo, 1)
+		c.ends(syscall.ECONNRESET)
+	})
+}
+
 func TestHalfClose(t *testing.T) {
 	both(t, func(t *testing.T, s *server, p *proxy.Proxy) {
 		c := dial(t, p)

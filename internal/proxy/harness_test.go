@@ -18,8 +18,8 @@ import (
 )
 
 // server answers each line with "ok" and the line, one that begins with "pair" with a
-// line more before that, one that begins with "bad" with an error, and one that begins
-// with "wait" when it is told to.
+// line more before that, one that begins with "bad" with an error, one that begins with
+// "wait" when it is told to, and one that begins with "quit" by leaving.
 type server struct {
 	listener net.Listener
 	lines    chan string // that arrived
@@ -66,6 +66,8 @@ func (s *server) serve(c net.Conn) {
 			answer = "+ " + line + answer
 		case strings.HasPrefix(line, "bad"):
 			answer = "error\n"
+		case strings.HasPrefix(line, "quit"):
+			return
 		case strings.HasPrefix(line, "wait"):
 			<-s.told
 		}
@@ -175,13 +177,21 @@ func (c *client) ends(want error) {
 	}
 }
 
-// silent fails unless nothing comes.
-func (c *client) silent() {
-	c.t.Helper()
+// nothing returns an error unless nothing comes.
+func (c *client) nothing() error {
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 	n, err := c.Read(make([]byte, 1))
 	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		c.t.Fatalf("read %d bytes, %v, want none and a deadline that passes", n, err)
+		return fmt.Errorf("read %d bytes, %v, want none and a deadline that passes", n, err)
+	}
+	return nil
+}
+
+// silent fails unless nothing comes.
+func (c *client) silent() {
+	c.t.Helper()
+	if err := c.nothing(); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -2,9 +2,9 @@ package proxy_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -16,21 +16,21 @@ func TestLoseRequest(t *testing.T) {
 	each(t, []bool{false, true}, func(t *testing.T, fin bool, s *server, p *proxy.Proxy) {
 		c := dial(t, p)
 		c.works("r: 1")
-		var between atomic.Int32
-		undo := p.Fail(proxy.Fault{Kind: proxy.LoseRequest, FIN: fin, Between: func() { between.Add(1) }})
+		early := make(chan error, 10)
+		undo := p.Fail(proxy.Fault{Kind: proxy.LoseRequest, FIN: fin, Between: func() { early <- c.nothing() }})
 		c.works("r: 2") // is no write
 		c.send("w: lost\n")
-		c.ends(end(fin))
-		if between.Load() != 1 {
-			t.Errorf("Between was called %d times before the client knew", between.Load())
+		if err := <-early; err != nil {
+			t.Errorf("before the end of Between: %v", err)
 		}
+		c.ends(end(fin))
 		dial(t, p).works("w: 3")
 		struck(t, undo, 1)
 		for _, want := range []string{"r: 1", "r: 2", "w: 3"} {
 			arrives(t, s, want)
 		}
-		if between.Load() != 1 {
-			t.Errorf("Between was called %d times", between.Load())
+		if len(early) > 0 {
+			t.Error("Between was called again")
 		}
 	})
 }
@@ -41,19 +41,25 @@ func TestLoseReply(t *testing.T) {
 			c := dial(t, p)
 			c.works("r: 1")
 			arrives(t, s, "r: 1")
-			var between atomic.Int32
+			early := make(chan error, 10)
 			undo := p.Fail(proxy.Fault{Kind: proxy.LoseReply, FIN: fin, Between: func() {
-				arrives(t, s, line)
-				between.Add(1)
+				if len(s.lines) != 1 {
+					early <- errors.New("the request has not arrived")
+				}
+				early <- c.nothing()
 			}})
 			c.send(line + "\n")
-			c.ends(end(fin))
-			if between.Load() != 1 {
-				t.Errorf("%s: Between was called %d times before the client knew", line, between.Load())
+			if err := <-early; err != nil {
+				t.Errorf("%s: before the end of Between: %v", line, err)
 			}
+			c.ends(end(fin))
+			arrives(t, s, line)
 			dial(t, p).works("w: 3")
 			arrives(t, s, "w: 3")
 			struck(t, undo, 1)
+			if len(early) > 0 {
+				t.Errorf("%s: Between was called again", line)
+			}
 		}
 	})
 }
@@ -136,6 +142,17 @@ func TestUndoWaitsForBetween(t *testing.T) {
 		struck(t, undo, 1)
 		if !over {
 			t.Errorf("%s: undo returned while Between ran", kind)
+		}
+	})
+	each(t, []proxy.Kind{proxy.LoseRequest, proxy.LoseReply}, func(t *testing.T, kind proxy.Kind, _ *server, p *proxy.Proxy) {
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		over := false
+		p.Fail(proxy.Fault{Kind: kind, Between: func() { close(begun); <-goOn; over = true }})
+		dial(t, p).send("w: 1\n")
+		<-begun
+		time.AfterFunc(time.Millisecond, func() { close(goOn) })
+		if err := p.Close(); err != nil || !over {
+			t.Errorf("%s: Close returned while Between ran, %v", kind, err)
 		}
 	})
 }

@@ -105,6 +105,22 @@ func TestEndsAreHandedOn(t *testing.T) {
 	}
 }
 
+// A server that takes no more may have said something before.
+func TestLastWordsArrive(t *testing.T) {
+	p := raw(t, func(c *net.TCPConn) {
+		_, _ = io.ReadFull(c, make([]byte, 3))
+		_, _ = c.Write([]byte("bye"))
+		_ = c.SetLinger(0)
+		_ = c.Close()
+	})
+	for range 50 {
+		c := dial(t, p)
+		go func() { _, _ = c.Write(make([]byte, 1<<20)) }()
+		c.gets("bye")
+		_ = c.Close()
+	}
+}
+
 func TestTarget(t *testing.T) {
 	old, restarted := newServer(t), newServer(t)
 	p := newProxy(t, old, lines)
@@ -222,11 +238,13 @@ func TestBreak(t *testing.T) {
 	undo := broke(conformance.Fault{Kind: conformance.Refuse})
 	c.ends(syscall.ECONNRESET)
 	struck(t, undo, 1)
-	undo = broke(conformance.Fault{Kind: conformance.Hang})
-	c = dial(t, p)
-	c.send("w: 1\n")
-	c.silent()
-	undo()
+	for hit := 0; hit == 0; { // until the bytes are there before the fault is undone
+		undo = broke(conformance.Fault{Kind: conformance.Hang})
+		c = dial(t, p)
+		c.send("w: 1\n")
+		c.silent()
+		hit = undo()
+	}
 	c.ends(syscall.ECONNRESET)
 	for _, kind := range []conformance.FaultKind{conformance.LoseRequest, conformance.LoseReply} {
 		between := 0

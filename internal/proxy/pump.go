@@ -102,7 +102,7 @@ func (l *link) reply(r Reply, at time.Time) bool {
 	l.p.mu.Lock()
 	if l.over {
 		l.p.mu.Unlock()
-		return false // what was lost with it is undone
+		return false // what is still buffered strikes nothing
 	}
 	if a := l.losing; a != nil && l.answered >= l.last-1 {
 		if r.Ends {
