@@ -46,7 +46,8 @@
 // cannot be reached is an error at once.
 //
 // A deadline that passes during a call ends it, and costs the pool a connection. A
-// cancellation does not: the statement comes to its end, within Options.Timeout.
+// cancellation does not: the statement comes to its end, within Options.Timeout; but
+// Count and Sweep end at once, and everything where Timeout is negative.
 //
 // # Caveats
 //
@@ -54,6 +55,9 @@
 // an error. The pool must lead to the primary: after a failover
 // target_session_attrs=read-write finds it. The exec and simple modes of pgx read data
 // as text, and want the server's default bytea_output.
+//
+// A write that waits for a lock which somebody else's transaction has on its row, and
+// lets go without changing it, is judged by the deadline as it was before the wait.
 //
 // A trigger on the table may run twice for one call, since a repeat is a statement
 // like any other, and one that keeps rows from being deleted is not noticed. The table

@@ -28,9 +28,11 @@ const (
 func judge(err error, broken bool) verdict {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
+		case pg.Code == "57P05":
+			return again // idle_session_timeout: the server was waiting for a statement
 		case pg.Severity == "FATAL" || pg.Severity == "PANIC" || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC":
 			return lost // the session ended; at which point, nobody can tell
-		case class(pg) == "08", pg.Code == "40003":
+		case class(pg) == "08" && broken, pg.Code == "40003":
 			return lost // PgBouncer lost the server; statement_completion_unknown
 		case pg.Code == "40001", pg.Code == "40P01":
 			return again // serialization_failure, deadlock_detected: rolled back
@@ -158,8 +160,10 @@ func told(err error) error {
 	if _, ok := errors.AsType[net.Error](err); ok || isEOF(err) {
 		return err
 	}
-	if strings.Contains(err.Error(), "client_encoding") {
-		return errors.New("pgx's simple protocol wants client_encoding=UTF8")
+	for _, setting := range []string{"client_encoding=UTF8", "standard_conforming_strings=on"} {
+		if name, _, _ := strings.Cut(setting, "="); strings.Contains(err.Error(), name) {
+			return errors.New("pgx's simple protocol wants " + setting)
+		}
 	}
 	// pgx quotes the value that it cannot encode or scan.
 	return fmt.Errorf("error of the driver (%T)", err)

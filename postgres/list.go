@@ -80,7 +80,7 @@ SELECT (SELECT count(*) FROM batch), coalesce((SELECT max(id) FROM batch), '')`,
 }
 
 // List implements [store.Lister]. It reads pages of 500 sessions, or 50 with their
-// data, holds no connection while it yields, and has Options.Timeout for each page.
+// data, or 8 where these take too long, holds no connection while it yields, and has Options.Timeout for each page.
 func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed, error] {
 	return func(yield func(store.Listed, error) bool) {
 		var found []store.Listed

@@ -199,6 +199,8 @@ func TestJudge(t *testing.T) {
 		{errors.New("cannot scan"), false, "final"},
 		{pg("57P01", "FATAL"), true, "lost"}, // it may have come after the commit
 		{pg("08P01", "ERROR"), true, "lost"},
+		{pg("08P01", "ERROR"), false, "final"}, // said of one statement
+		{pg("57P05", "FATAL"), true, "again"},
 		{pg("40003", "ERROR"), false, "lost"},
 		{pg("40001", "ERROR"), false, "again"},
 		{pg("40P01", "ERROR"), false, "again"},

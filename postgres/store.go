@@ -30,8 +30,8 @@ type Options struct {
 	DurableTouch bool
 
 	// Timeout is the longest that a verb takes; Count has 30 times as long, and what
-	// works in pages or batches has it for each. 0 is 2 seconds, negative is no limit
-	// but the context.
+	// works in pages or batches has it for each, and for the first that is late a
+	// second time. 0 is 2 seconds, negative is no limit but the context.
 	Timeout time.Duration
 
 	// MaxData is how many bytes of data one session may have, before ErrTooLarge;

@@ -89,7 +89,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	return n, s.fail("sweep", err)
 }
 
-// sweepDue removes what is due. alone tells whether no other sweeper was at it.
+// sweepDue removes what is due. alone tells whether no other sweeper was seen at it.
 func (s *Store) sweepDue(ctx context.Context) (total int, alone bool, err error) {
 	for {
 		found, err := s.places(ctx)

@@ -45,6 +45,7 @@ func TestStoppedProcessWithAFullPipe(t *testing.T) {
 	if err := sent(t, create); !errors.Is(err, store.ErrUnknown) {
 		t.Errorf("the one that fills the pipe: %v, want ErrUnknown", err)
 	}
+	big.Data[0]++ // is the caller's again
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := create(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, store.ErrUnknown) {

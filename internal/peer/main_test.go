@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(withoutMain) == "" {
 		peer.Main(open, map[string]peer.Func{
-			"echo": echo, "count": count, "fail": fail, "panic": crash, "hold": hold, "parent": parent, "patient": patient,
+			"echo": echo, "env": env, "count": count, "fail": fail, "talk": talk, "panic": crash, "hold": hold, "parent": parent, "patient": patient,
 		})
 	}
 	os.Exit(m.Run())
@@ -172,8 +172,20 @@ func count(ctx context.Context, args []string, _ io.Reader, out io.Writer) error
 	return nil
 }
 
+// env writes the environment.
+func env(_ context.Context, _ []string, _ io.Reader, out io.Writer) error {
+	_, err := fmt.Fprint(out, os.Environ())
+	return err
+}
+
 func fail(context.Context, []string, io.Reader, io.Writer) error {
 	return errors.New("it is raining")
+}
+
+// talk writes far more to the standard error than anybody wants to read.
+func talk(context.Context, []string, io.Reader, io.Writer) error {
+	fmt.Fprintln(os.Stderr, "the beginning", strings.Repeat(".", 1<<20))
+	return errors.New("the end")
 }
 
 func crash(context.Context, []string, io.Reader, io.Writer) error {
@@ -212,8 +224,8 @@ func parent(ctx context.Context, args []string, in io.Reader, out io.Writer) err
 	switch args[0] {
 	case "store":
 		_, err = peer.Start(ctx, "holds "+args[1])
-	case "patient":
-		_, err = peer.Begin(ctx, "patient", args[1])
+	default:
+		_, err = peer.Begin(ctx, args[0], args[1])
 	}
 	if err != nil {
 		return err

@@ -51,11 +51,19 @@ func TestRunFails(t *testing.T) {
 	for name, want := range map[string]string{
 		"fail":  "exit status 1: it is raining",
 		"panic": "panic: the sky falls",
-		"dance": `no function "dance"; it has ["count" "echo"`,
+		"dance": `no function "dance"; it has ["count" "echo" "env"`,
 	} {
 		if _, err := peer.Run(t.Context(), name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
+	}
+}
+
+// Of much that a process has said the beginning and the end are shown.
+func TestLongSpeech(t *testing.T) {
+	_, err := peer.Run(t.Context(), "talk")
+	if err == nil || !strings.Contains(err.Error(), "the beginning") || !strings.HasSuffix(err.Error(), "the end") || len(err.Error()) > 10_000 {
+		t.Errorf("%.200v", err)
 	}
 }
 
@@ -163,19 +171,33 @@ func TestFunctionThatIsDeaf(t *testing.T) {
 
 // No process outlives the one that started it, though that is killed.
 func TestNoOrphans(t *testing.T) {
-	for _, kind := range []string{"store", "patient"} {
-		held, ended := holder(t)
-		p, err := peer.Begin(t.Context(), "parent", kind, held)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := bufio.NewReader(p.Out).ReadString('\n'); got != "started\n" || err != nil {
-			t.Fatalf("%s: %q, %v, %v", kind, got, err, p.Wait())
-		}
-		if err := p.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		wait(t, ended)
+	t.Parallel()
+	for _, kind := range []string{"store", "patient", "hold"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			if kind == "hold" && testing.Short() {
+				t.Skip("it waits for 5 s")
+			}
+			held, ended := holder(t)
+			p, err := peer.Begin(t.Context(), "parent", kind, held)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := bufio.NewReader(p.Out).ReadString('\n'); got != "started\n" || err != nil {
+				t.Fatalf("%q, %v, %v", got, err, p.Wait())
+			}
+			if err := p.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			wait(t, ended)
+		})
+	}
+}
+
+// What a process starts does not do the job of that process.
+func TestJobIsNotInherited(t *testing.T) {
+	if out, err := peer.Run(t.Context(), "env"); err != nil || strings.Contains(string(out), "SOJOURN_PEER") {
+		t.Errorf("the environment: %s, %v", out, err)
 	}
 }
 

@@ -33,8 +33,8 @@ const (
 	// Slow lets one byte through per Delay.
 	Slow Kind = "slow"
 
-	// Latency hands on everything Delay after it came; a Delay of 0 holds it until
-	// the fault is undone.
+	// Latency hands on everything Delay after it came, each way; a Delay of 0 holds it
+	// until the fault is undone.
 	Latency Kind = "latency"
 
 	// Cut lets Bytes bytes through, counted over all connections since the fault

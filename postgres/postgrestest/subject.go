@@ -3,13 +3,13 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,12 +21,9 @@ import (
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// tables numbers those of this process.
-var tables atomic.Int64
-
 // Options are those of a store with a table of its own, and with no sweeper.
 func Options() *postgres.Options {
-	return &postgres.Options{Table: fmt.Sprintf("sojourn_test_%d_%d", os.Getpid(), tables.Add(1)), SweepEvery: -1}
+	return &postgres.Options{Table: "sojourn_test_" + strings.ToLower(rand.Text()[:12]), SweepEvery: -1}
 }
 
 // Subject is a store in a table of its own, which it makes and drops again, with all

@@ -88,17 +88,51 @@ func TestEndingOwnersAtOnce(t *testing.T) {
 	t.Logf("%d serialization failures", heard.times("40001"))
 }
 
+// OWNER-3: a session that moves to another owner while DeleteOwner waits for it is that
+// one's.
+func TestMovedWhileOwnersEnd(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	s := x.open(t, x.pool)
+	x.many(t, "o", 10)
+	tx, err := x.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), `UPDATE `+x.name()+` SET owner = 'p' WHERE id = 'o5'`); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		n, err := s.DeleteOwner(t.Context(), "o")
+		if err == nil && n != 9 {
+			err = fmt.Errorf("%d were ended, want 9", n)
+		}
+		ended <- err
+	}()
+	x.waits(t)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if e, err := s.Load(t.Context(), "o5"); err != nil || e.Owner != "p" {
+		t.Errorf("the one that moved: %q, %v", e.Owner, err)
+	}
+}
+
 // Batches of sessions so large that one takes longer than a call may are made smaller.
 func TestLargeSessionsInBatches(t *testing.T) {
 	x := newTable(t, shared.URL(t))
 	// The server is as slow as a small one would be with a megabyte each.
 	x.exec(t, fmt.Sprintf(`
-CREATE FUNCTION %[1]q() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN OLD; END $$;
+CREATE FUNCTION %[1]q() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.004); RETURN OLD; END $$;
 CREATE TRIGGER slow BEFORE DELETE ON %[2]s FOR EACH ROW EXECUTE FUNCTION %[1]q()`, x.opts.Table+"_slow", x.name()))
 	t.Cleanup(func() {
 		_, _ = x.pool.Exec(context.Background(), fmt.Sprintf(`DROP TABLE %s; DROP FUNCTION %q`, x.name(), x.opts.Table+"_slow"))
 	})
-	x.opts.Timeout = 400 * time.Millisecond // a batch of 500 takes over a second
+	x.opts.Timeout = time.Second // a batch of 500 takes over two
 	s := x.open(t, x.pool)
 	x.many(t, "o", 600)
 	if _, err := s.DeleteOwner(t.Context(), "o"); err != nil {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,8 +37,11 @@ func conform(t *testing.T, s *server.Server) {
 			return handle(ctx) // with a pool of before, which must find its way back
 		}
 		return sub
-	}, conformance.Strict(), reports.Save(t))
+	}, conformance.Strict(), limit, reports.Save(t))
 }
+
+// limit is for a machine that has much else to do while it starts a killed server.
+var limit = conformance.Limit(5 * time.Minute)
 
 func TestConformance(t *testing.T) { conform(t, shared.Container(t)) }
 
@@ -55,7 +59,7 @@ func TestConformanceOfVersions(t *testing.T) {
 func TestConformanceOfDefaults(t *testing.T) {
 	conformance.Run(t, func(tb testing.TB) conformance.Subject {
 		return postgrestest.Subject(tb, shared.URL(tb), nil)
-	}, conformance.Strict(), conformance.Claim(conformance.Core, conformance.Listing, conformance.Distributed))
+	}, conformance.Strict(), limit, conformance.Claim(conformance.Core, conformance.Listing, conformance.Distributed))
 }
 
 // bouncer starts a PgBouncer in transaction mode before the shared server.
@@ -75,7 +79,7 @@ func TestConformanceBehindPgBouncer(t *testing.T) {
 		sub := postgrestest.Subject(tb, b.URL(), nil)
 		sub.Server += " behind " + version
 		return sub
-	}, conformance.Strict(), conformance.Claim(conformance.Core, conformance.Listing, conformance.Faults, conformance.Distributed), reports.Save(t))
+	}, conformance.Strict(), limit, conformance.Claim(conformance.Core, conformance.Listing, conformance.Faults, conformance.Distributed), reports.Save(t))
 }
 
 // bouncerVersion is like "PgBouncer 1.24.1".

@@ -121,8 +121,8 @@ func TestDeadlockIsRepeated(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if heard.times("40P01") != 1 {
-		t.Errorf("the server answered %v, want one deadlock", heard.codes)
+	if heard.times("40P01") == 0 { // the repeat can get into another one
+		t.Errorf("the server answered %v, want a deadlock", heard.codes)
 	}
 }
 

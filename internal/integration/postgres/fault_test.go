@@ -209,55 +209,6 @@ func TestForeignWriteIsUnknown(t *testing.T) {
 	}
 }
 
-// A write that was answered "nothing changed" has an outcome, whatever becomes of the
-// question why.
-func TestLostQuestion(t *testing.T) {
-	x := newTable(t, shared.URL(t))
-	config := x.pool.Config()
-	cut := &cutBefore{text: "CASE WHEN deadline"}
-	config.ConnConfig.Tracer = cut
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
-	s := x.open(t, pool)
-	v := create(t, s, "a", "")
-	for what, c := range map[string]struct {
-		call func() error
-		want error
-	}{
-		"update of another revision":  {func() error { _, err := s.Update(t.Context(), "a", store.Record{}, time.Hour, v+1); return err }, store.ErrConflict},
-		"update of what is not there": {func() error { _, err := s.Update(t.Context(), "b", store.Record{}, time.Hour, v); return err }, store.ErrNotFound},
-		"create of what is there":     {func() error { _, err := s.Create(t.Context(), "a", store.Record{}, time.Hour); return err }, store.ErrExists},
-		"touch of what is not there":  {func() error { return s.Touch(t.Context(), "b", time.Hour) }, store.ErrNotFound},
-	} {
-		cut.times = 1
-		err := c.call()
-		if cut.times != 0 {
-			t.Fatalf("%s: nothing was cut", what)
-		}
-		want(t, what, err, c.want)
-	}
-}
-
-// cutBefore closes the connection under a statement that holds the text, so many
-// times.
-type cutBefore struct {
-	text  string
-	times int
-}
-
-func (c *cutBefore) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	if c.times > 0 && strings.Contains(data.SQL, c.text) && strings.Contains(data.SQL, "SELECT CASE") {
-		c.times--
-		_ = conn.PgConn().Conn().Close()
-	}
-	return ctx
-}
-
-func (c *cutBefore) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 // A page whose reply breaks off is read again: no session is listed twice, or left out,
 // and neither are those behind a page of which most has expired.
 func TestListIsReadAgain(t *testing.T) {

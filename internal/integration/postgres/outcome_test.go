@@ -1,0 +1,92 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sojourn-go/sojourn/internal/proxy"
+	"github.com/sojourn-go/sojourn/postgres/postgrestest"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// What a repeat was refused for says nothing of the first attempt.
+func TestRefusedRepeatIsUnknown(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	p, pool := x.behind(t)
+	s := x.open(t, pool)
+	v := create(t, s, "a", "")
+	fn := `"` + x.opts.Table + `_full"`
+	t.Cleanup(func() { _, _ = x.pool.Exec(context.Background(), `DROP TABLE `+x.name()+`; DROP FUNCTION `+fn) })
+	undo := p.Fail(proxy.Fault{Kind: proxy.LoseReply, Between: func() {
+		x.exec(t, `UPDATE `+x.name()+` SET revision = `+fmt.Sprint(int64(v))) // the first attempt was not applied
+		x.exec(t, `CREATE FUNCTION `+fn+`() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$`)
+		x.exec(t, `CREATE TRIGGER zz BEFORE UPDATE ON `+x.name()+` FOR EACH ROW EXECUTE FUNCTION `+fn+`()`)
+	}})
+	_, err := s.Update(t.Context(), "a", store.Record{}, time.Hour, v)
+	if undo() != 1 {
+		t.Fatal("the fault never struck")
+	}
+	if !errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrFull) || sqlstate(err) != "53100" {
+		t.Errorf("got %v, want ErrUnknown with the server's 53100, and not ErrFull", err)
+	}
+}
+
+// A read has no outcome that could be unknown.
+func TestReadIsNeverUnknown(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	p, pool := x.behind(t)
+	s := x.open(t, pool)
+	v := create(t, s, "a", "")
+	for what, call := range calls(s, v) {
+		if _, err := s.Load(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		undo := p.Fail(proxy.Fault{Kind: proxy.DropReplies})
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+		err := call(ctx)
+		cancel()
+		undo()
+		unknown := errors.Is(err, store.ErrUnknown)
+		switch what {
+		case "load", "list", "count", "ping":
+			if err == nil || unknown {
+				t.Errorf("%s: %v", what, err)
+			}
+		case "sweep": // its first statement is a look
+		default:
+			if !unknown {
+				t.Errorf("%s: got %v, want ErrUnknown", what, err)
+			}
+		}
+	}
+}
+
+// A connection to what became a standby is given up, so that the next one finds the
+// primary.
+func TestReadOnlyConnectionIsGivenUp(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	role := x.opts.Table
+	x.exec(t, `CREATE ROLE "`+role+`" LOGIN PASSWORD 'secret'`)
+	t.Cleanup(func() {
+		_, _ = x.pool.Exec(context.Background(), `DROP OWNED BY "`+role+`"`)
+		_, _ = x.pool.Exec(context.Background(), `DROP ROLE "`+role+`"`)
+	})
+	x.exec(t, `GRANT SELECT, INSERT, UPDATE, DELETE ON `+x.name()+` TO "`+role+`"`)
+	x.exec(t, `ALTER ROLE "`+role+`" SET default_transaction_read_only = on`)
+	config, err := pgx.ParseConfig(x.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprintf("postgres://%s:secret@%s:%d/%s?sslmode=disable", role, config.Host, config.Port, config.Database)
+	s := x.open(t, postgrestest.Pool(t, url, nil))
+	if _, err := s.Create(t.Context(), "a", store.Record{}, time.Hour); sqlstate(err) != "25006" {
+		t.Fatalf("got %v, want the server's 25006", err)
+	}
+	x.exec(t, `ALTER ROLE "`+role+`" RESET default_transaction_read_only`)
+	create(t, s, "a", "")
+}
