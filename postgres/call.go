@@ -24,7 +24,7 @@ type kind struct {
 var (
 	reads  = kind{patience: 1}
 	writes = kind{patience: 1, writes: true}
-	looks  = kind{patience: 1, ends: true} // in the background
+	looks  = kind{patience: 1, ends: true} // for what is to be swept
 	sweeps = kind{patience: 1, ends: true, writes: true}
 	scans  = kind{patience: 30, ends: true} // looks at every row
 )

@@ -18,7 +18,7 @@ const (
 	// transaction is open for long, and each look passes them all.
 	places = 10_000
 
-	asks = 8 // for the lock, in half a second
+	asks = 8 // how often the lock is asked for again, in half a second
 
 	blocks = 256 // of the table, 2 MiB, that one statement of a walk looks at
 	crumb  = 4   // where so many take longer than a call may
@@ -26,7 +26,7 @@ const (
 
 // One sweeper works at a time: the lock is of the table, whatever it is called by, and
 // lasts as long as the statement, since one of the session is not given back behind
-// PgBouncer.
+// PgBouncer. Its first number keeps it apart from other programs' locks, and means nothing.
 const held = `pg_try_advisory_xact_lock(1936683619, '"sessions"'::regclass::oid::int4)`
 
 const (

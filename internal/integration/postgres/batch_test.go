@@ -24,7 +24,8 @@ SELECT $1::text || i, $1, 'x', i, now() + interval '1 hour', now() + interval '1
 // no session is passed over. A trigger does what a serialization failure does, once.
 func TestBatchThatIsRolledBack(t *testing.T) {
 	x := newTable(t, shared.URL(t))
-	s := x.open(t, x.pool)
+	pool, heard := poolWith(t, x.url, "application_name", "batches")
+	s := x.open(t, pool)
 	x.exec(t, fmt.Sprintf(`
 CREATE SEQUENCE %[1]q;
 CREATE FUNCTION %[2]q() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -49,6 +50,9 @@ CREATE CONSTRAINT TRIGGER once AFTER DELETE ON %[4]s DEFERRABLE INITIALLY DEFERR
 	}
 	if n, err := s.Count(t.Context()); n != 0 || err != nil {
 		t.Errorf("Clear left %d, %v", n, err)
+	}
+	if n := heard.times("40001"); n != 2 {
+		t.Errorf("%d batches were rolled back, want 2", n)
 	}
 }
 

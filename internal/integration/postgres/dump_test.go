@@ -4,9 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -33,30 +31,29 @@ func TestDumpGivesNoLogin(t *testing.T) {
 		}
 	})))
 	defer srv.Close()
-	home, err := url.Parse(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var ids []string
 	for range 20 {
-		jar, err := cookiejar.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		browser := &http.Client{Jar: jar}
+		var cookie *http.Cookie // by hand: net/http's jar keeps Secure ones off plain http
 		for _, n := range []string{"1", "2"} {
-			res, err := browser.Get(srv.URL + "?n=" + n)
+			r, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"?n="+n, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cookie != nil {
+				r.AddCookie(cookie)
+			}
+			res, err := srv.Client().Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_ = res.Body.Close()
-			for _, c := range res.Cookies() {
-				ids = append(ids, c.Value)
+			for _, cookie = range res.Cookies() {
+				ids = append(ids, cookie.Value)
 			}
 		}
-		if len(jar.Cookies(home)) == 0 {
-			t.Log("the jar keeps Secure cookies to itself on http")
-		}
+	}
+	if len(ids) != 20 {
+		t.Fatalf("%d cookies were set, want 20: one for each session, which the second visit updates", len(ids))
 	}
 	// Both forms of the dump: statements, and rows as bytes.
 	for _, form := range [][]string{{"--inserts"}, {}} {
@@ -67,9 +64,6 @@ func TestDumpGivesNoLogin(t *testing.T) {
 		}
 		if !strings.Contains(dump, hex.EncodeToString([]byte("Marie-"))) {
 			t.Fatalf("the dump does not hold the sessions' data:\n%s", dump)
-		}
-		if len(ids) < 20 {
-			t.Fatalf("%d cookies were set, want 20 or more", len(ids))
 		}
 		for _, id := range ids {
 			raw, err := base64.RawURLEncoding.DecodeString(id)

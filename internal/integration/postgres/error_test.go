@@ -245,21 +245,26 @@ func TestNUL(t *testing.T) {
 	}
 }
 
+// user makes a user that may use the table and no more, and returns its name and the
+// URL by which it connects.
+func (x *table) user(t *testing.T) (name, url string) {
+	t.Helper()
+	name = x.opts.Table
+	x.exec(t, `CREATE ROLE "`+name+`" LOGIN PASSWORD 'secret'`)
+	t.Cleanup(func() {
+		_, _ = x.pool.Exec(context.Background(), `DROP OWNED BY "`+name+`"`)
+		_, _ = x.pool.Exec(context.Background(), `DROP ROLE "`+name+`"`)
+	})
+	x.exec(t, `GRANT SELECT, INSERT, UPDATE, DELETE ON `+x.name()+` TO "`+name+`"`)
+	config := x.pool.Config().ConnConfig
+	return name, fmt.Sprintf("postgres://%s:secret@%s:%d/%s?sslmode=disable", name, config.Host, config.Port, config.Database)
+}
+
 // A user without the right to make tables can use one that is there, also by URL.
 func TestNoRightToCreate(t *testing.T) {
 	x := newTable(t, shared.URL(t))
-	role := x.opts.Table
-	x.exec(t, `CREATE ROLE "`+role+`" LOGIN PASSWORD 'secret'`)
-	t.Cleanup(func() {
-		_, _ = x.pool.Exec(context.Background(), `DROP OWNED BY "`+role+`"`)
-		_, _ = x.pool.Exec(context.Background(), `DROP ROLE "`+role+`"`)
-	})
-	x.exec(t, `GRANT SELECT, INSERT, UPDATE, DELETE ON `+x.name()+` TO "`+role+`"`)
-	config, err := pgx.ParseConfig(x.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := fmt.Sprintf("postgres://%s:secret@%s:%d/%s?sslmode=disable&table=", role, config.Host, config.Port, config.Database)
+	_, url := x.user(t)
+	url += "&table="
 	s, err := store.Open(t.Context(), url+x.opts.Table, postgres.Opener)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/postgres/postgrestest"
 	"github.com/sojourn-go/sojourn/store"
@@ -33,6 +31,30 @@ func TestRefusedRepeatIsUnknown(t *testing.T) {
 	}
 	if !errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrFull) || sqlstate(err) != "53100" {
 		t.Errorf("got %v, want ErrUnknown with the server's 53100, and not ErrFull", err)
+	}
+}
+
+// A server that cannot be reached is an error at once, but not where a reply was lost
+// before: what became of that write is worth waiting for.
+func TestUnreachableAfterALostReply(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	p, pool := x.behind(t)
+	x.opts.Timeout = 20 * time.Second
+	s := x.open(t, pool)
+	v := create(t, s, "a", "1")
+	refused := make(chan int, 1)
+	lost := p.Fail(proxy.Fault{Kind: proxy.LoseReply, Between: func() {
+		undo := p.Fail(proxy.Fault{Kind: proxy.Refuse})
+		time.AfterFunc(200*time.Millisecond, func() { refused <- undo() })
+	}})
+	if _, err := s.Update(t.Context(), "a", store.Record{Data: []byte("2")}, time.Hour, v); err != nil {
+		t.Errorf("update: %v", err)
+	}
+	if n, m := lost(), <-refused; n != 1 || m == 0 {
+		t.Errorf("%d replies were lost, %d dials refused", n, m)
+	}
+	if e, err := s.Load(t.Context(), "a"); err != nil || string(e.Data) != "2" {
+		t.Errorf("%q, %v", e.Data, err)
 	}
 }
 
@@ -70,19 +92,8 @@ func TestReadIsNeverUnknown(t *testing.T) {
 // primary.
 func TestReadOnlyConnectionIsGivenUp(t *testing.T) {
 	x := newTable(t, shared.URL(t))
-	role := x.opts.Table
-	x.exec(t, `CREATE ROLE "`+role+`" LOGIN PASSWORD 'secret'`)
-	t.Cleanup(func() {
-		_, _ = x.pool.Exec(context.Background(), `DROP OWNED BY "`+role+`"`)
-		_, _ = x.pool.Exec(context.Background(), `DROP ROLE "`+role+`"`)
-	})
-	x.exec(t, `GRANT SELECT, INSERT, UPDATE, DELETE ON `+x.name()+` TO "`+role+`"`)
+	role, url := x.user(t)
 	x.exec(t, `ALTER ROLE "`+role+`" SET default_transaction_read_only = on`)
-	config, err := pgx.ParseConfig(x.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := fmt.Sprintf("postgres://%s:secret@%s:%d/%s?sslmode=disable", role, config.Host, config.Port, config.Database)
 	s := x.open(t, postgrestest.Pool(t, url, nil))
 	if _, err := s.Create(t.Context(), "a", store.Record{}, time.Hour); sqlstate(err) != "25006" {
 		t.Fatalf("got %v, want the server's 25006", err)

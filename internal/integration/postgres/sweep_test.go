@@ -37,7 +37,7 @@ func TestSweepUnderLoad(t *testing.T) {
 	for i := range 100 {
 		create(t, s, fmt.Sprintf("live%d", i), "kept")
 	}
-	// Dead by a hair, and brought back to life by nothing: but touched before that.
+	// And some that are touched all the while.
 	for i := range 100 {
 		create(t, s, fmt.Sprintf("touched%d", i), "kept")
 	}
