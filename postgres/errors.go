@@ -9,47 +9,38 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/sojourn-go/sojourn/internal/call"
 	"github.com/sojourn-go/sojourn/store"
-)
-
-// verdict is what an error says about the statement that it ended.
-type verdict int
-
-const (
-	final verdict = iota // it was answered: the same again would get the same answer
-	again                // it was not applied, and can be repeated as if for the first time
-	anew                 // likewise, a few times: pgx has to prepare it anew
-	lost                 // it may have been applied
 )
 
 // judge returns what err says about a statement. broken tells whether it left the
 // connection closed: what ends a statement and leaves it open, and is no answer of
 // the server, is a fault on our side, like a column of another type.
-func judge(err error, broken bool) verdict {
+func judge(err error, broken bool) call.Verdict {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case pg.Code == "57P05":
-			return again // idle_session_timeout: the server was waiting for a statement
+			return call.Again // idle_session_timeout: the server was waiting for a statement
 		case pg.Severity == "FATAL" || pg.Severity == "PANIC" || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC":
-			return lost // the session ended; at which point, nobody can tell
+			return call.Lost // the session ended; at which point, nobody can tell
 		case class(pg) == "08" && broken, pg.Code == "40003":
-			return lost // PgBouncer lost the server; statement_completion_unknown
+			return call.Lost // PgBouncer lost the server; statement_completion_unknown
 		case pg.Code == "40001", pg.Code == "40P01":
-			return again // serialization_failure, deadlock_detected: rolled back
+			return call.Again // serialization_failure, deadlock_detected: rolled back
 		case pg.Code == "0A000", pg.Code == "26000":
-			return anew // the table was altered; DISCARD ALL
+			return call.Anew // the table was altered; DISCARD ALL
 		}
-		return final
+		return call.Final
 	}
 	switch {
 	case err == nil:
-		return final
+		return call.Final
 	case !broken:
-		return final // on our side: nothing was sent, or what came is not what was wanted
+		return call.Final // on our side: nothing was sent, or what came is not what was wanted
 	case pgconn.SafeToRetry(err):
-		return again // nothing was sent
+		return call.Again // nothing was sent
 	}
-	return lost
+	return call.Lost
 }
 
 func class(pg *pgconn.PgError) string {
@@ -57,18 +48,6 @@ func class(pg *pgconn.PgError) string {
 		return ""
 	}
 	return pg.Code[:2]
-}
-
-// answered reports whether err is a store's own error, which needs no telling.
-func answered(err error) bool {
-	for _, e := range []error{
-		store.ErrNotFound, store.ErrExists, store.ErrConflict, store.ErrCorrupt, store.ErrInvalid, store.ErrUnknown, store.ErrClosed,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // serverError is an error of the server without its texts, which quote keys and
@@ -132,9 +111,10 @@ var said = map[string]struct {
 	"XX002": {text: "the server's index is damaged"},
 }
 
-// told returns err without any text that may hold an id, an owner or data.
-func told(err error) error {
-	if err == nil || err == errBarred || answered(err) {
+// told returns err without any text that may hold an id, an owner or data. Of what the
+// store says it for (ErrFull and the like) nothing is left where unsure is set.
+func told(err error, unsure bool) error {
+	if err == nil || err == errBarred || call.Answered(err) {
 		return err
 	}
 	if before, ok := errors.AsType[*poolError](err); ok {
@@ -142,6 +122,9 @@ func told(err error) error {
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		m := said[pg.Code]
+		if unsure {
+			m.kind = nil
+		}
 		if m.text == "" {
 			m.text = "error of the server"
 		}

@@ -37,7 +37,7 @@ var (
 var Parse = parse
 
 // Told is an error as a caller sees it.
-var Told = told
+func Told(err error) error { return told(err, false) }
 
 // Judge says "final", "again", "anew" or "lost".
 func Judge(err error, broken bool) string {

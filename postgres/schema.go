@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sojourn-go/sojourn/internal/call"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -130,11 +131,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	c, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return s.fail("migrate", s.explain(ctx, &poolError{err}))
+		return s.fail("migrate", call.Explain(ctx, told(&poolError{err}, false)))
 	}
 	defer c.Release()
 	if err := s.migrate(ctx, c.Conn()); err != nil {
-		return s.fail("migrate", s.explain(ctx, err))
+		return s.fail("migrate", call.Explain(ctx, told(err, false)))
 	}
 	return nil
 }

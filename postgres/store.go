@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sojourn-go/sojourn/internal/call"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -48,20 +48,6 @@ type Options struct {
 	OnError func(error)
 }
 
-// year is longer than anybody waits, and short enough to be added and multiplied.
-const year = 365 * 24 * time.Hour
-
-func (o *Options) timeout() time.Duration {
-	switch t := o.Timeout; {
-	case t == 0:
-		return 2 * time.Second
-	case t < 0:
-		return year
-	default:
-		return min(t, year)
-	}
-}
-
 // maxData leaves room for the rest of a message and of a row, which may have 1 GiB.
 func (o *Options) maxData() int {
 	const most = 1<<30 - 4096
@@ -75,7 +61,7 @@ func (o *Options) sweepEvery() time.Duration {
 	if o.SweepEvery == 0 {
 		return 5 * time.Minute
 	}
-	return min(o.SweepEvery, year)
+	return min(o.SweepEvery, call.Year)
 }
 
 // Store keeps sessions in a table. It is safe for use by many goroutines.
@@ -84,7 +70,7 @@ type Store struct {
 	opts   Options
 	names  names
 	row    layout
-	closed atomic.Bool
+	calls  call.Caller
 	once   sync.Once      // of Close
 	ends   func()         // ends the background sweeper
 	ended  sync.WaitGroup // it has ended
@@ -111,6 +97,7 @@ func New(pool *pgxpool.Pool, opts *Options) (*Store, error) {
 	if opts != nil {
 		s.opts = *opts
 	}
+	s.calls = call.Caller{Name: "postgres", Timeout: s.opts.Timeout, Told: told}
 	var err error
 	if s.names, err = checkNames(s.opts.Schema, s.opts.Table); err != nil {
 		return nil, s.fail("new", err)
@@ -283,7 +270,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // waits for the calls under way, and for pgx to end the connections, which can take
 // 15 seconds where the server does not answer.
 func (s *Store) Close() error {
-	s.closed.Store(true)
+	s.calls.Close()
 	s.once.Do(func() { // a second caller waits for the first
 		s.ends()
 		s.ended.Wait()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sojourn-go/sojourn/internal/call"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -153,7 +154,7 @@ func (s *Store) sweep(ctx context.Context, sql string, args ...any) (w swept, er
 		if err != nil {
 			return swept{}, err
 		}
-		if w.held || n == asks || !pause(ctx, n) {
+		if w.held || n == asks || !call.Pause(ctx, n) {
 			return w, nil
 		}
 	}
