@@ -52,11 +52,6 @@ func (s *Store) attempt(ctx, statement context.Context, unsure bool, f func(ctx 
 		return call.Final, err
 	}
 	v := judge(err, c.Conn().IsClosed())
-	if v == call.Lost {
-		if _, ok := errors.AsType[*questionError](err); ok {
-			v = call.Again // what was lost is the answer to a question
-		}
-	}
 	if code(err) == "25006" {
 		_ = c.Conn().Close(statement) // so that the next one may find the new primary
 	}
@@ -68,12 +63,6 @@ func (s *Store) attempt(ctx, statement context.Context, unsure bool, f func(ctx 
 type poolError struct{ error }
 
 func (e *poolError) Unwrap() error { return e.error }
-
-// questionError is an error of a question that a write asked after it was answered:
-// whatever became of the question, the write was not applied.
-type questionError struct{ error }
-
-func (e *questionError) Unwrap() error { return e.error }
 
 func code(err error) string {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {

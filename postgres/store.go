@@ -66,15 +66,15 @@ func (o *Options) sweepEvery() time.Duration {
 
 // Store keeps sessions in a table. It is safe for use by many goroutines.
 type Store struct {
-	pool   *pgxpool.Pool
-	opts   Options
-	names  names
-	row    layout
-	calls  call.Caller
-	once   sync.Once      // of Close
-	ends   func()         // ends the background sweeper
-	ended  sync.WaitGroup // it has ended
-	owned  bool           // the pool is ours to close
+	pool  *pgxpool.Pool
+	opts  Options
+	names names
+	row   layout
+	calls call.Caller
+	once  sync.Once      // of Close
+	ends  func()         // ends the background sweeper
+	ended sync.WaitGroup // it has ended
+	owned bool           // the pool is ours to close
 }
 
 var (
@@ -247,7 +247,7 @@ func (s *Store) revision(ctx context.Context, c *pgx.Conn, id string) (store.Rev
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, store.ErrNotFound
 	case err != nil:
-		return 0, &questionError{err}
+		return 0, call.Question(err)
 	case v == 0:
 		return 0, store.ErrCorrupt
 	}

@@ -25,6 +25,13 @@ var homes = map[string]string{
 	"memory":     "github.com/sojourn-go/sojourn/memory",
 	"postgres":   "github.com/sojourn-go/sojourn/postgres",
 	"postgresql": "github.com/sojourn-go/sojourn/postgres",
+
+	"redis":           "github.com/sojourn-go/sojourn/redis",
+	"rediss":          "github.com/sojourn-go/sojourn/redis",
+	"redis+sentinel":  "github.com/sojourn-go/sojourn/redis",
+	"rediss+sentinel": "github.com/sojourn-go/sojourn/redis",
+	"redis+cluster":   "github.com/sojourn-go/sojourn/redis",
+	"rediss+cluster":  "github.com/sojourn-go/sojourn/redis",
 }
 
 // Open makes the store that rawURL names with the opener of its scheme:

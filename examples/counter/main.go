@@ -21,6 +21,7 @@ import (
 
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/postgres"
+	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/session"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -78,7 +79,7 @@ func handler(sessions *session.Manager) http.Handler {
 }
 
 func run(ctx context.Context, addr, storeURL string) error {
-	s, err := store.Open(ctx, storeURL, memory.Opener, postgres.Opener)
+	s, err := store.Open(ctx, storeURL, memory.Opener, postgres.Opener, redis.Opener)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func run(ctx context.Context, addr, storeURL string) error {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the `address` to listen on")
-	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory: or postgres://user:password@host/database")
+	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, postgres://user:password@host/database or redis://host:6379")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

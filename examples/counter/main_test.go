@@ -173,7 +173,7 @@ func TestRunStopsCleanly(t *testing.T) {
 		t.Errorf("stopped: %v", err)
 	}
 	for url, want := range map[string]string{
-		"redis://:s3cret@h/": "no opener for redis:", "memory:?max=1": "unknown parameter", "memory": "begins with a scheme",
+		"nosql://:s3cret@h/": "no opener for nosql:", "memory:?max=1": "unknown parameter", "memory": "begins with a scheme",
 	} {
 		if err := run(t.Context(), "127.0.0.1:0", url); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: got %v, want %q", url, err, want)

@@ -110,6 +110,9 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 		if err == nil {
 			return nil
 		}
+		if _, ok := errors.AsType[*question](err); ok && v == Lost {
+			v = Again
+		}
 		if v == Lost {
 			unsure = unsure || k.Writes
 		}
@@ -118,6 +121,19 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 		}
 	}
 }
+
+// Question marks the error of what a write asked after it was answered, to find out why it
+// changed nothing: whatever became of the question, that attempt was not applied.
+func Question(err error) error {
+	if err == nil || Answered(err) {
+		return err
+	}
+	return &question{err}
+}
+
+type question struct{ error }
+
+func (e *question) Unwrap() error { return e.error }
 
 // Pause waits before the n-th repeat, and reports whether there is time for it. The
 // first comes at once: most replies are lost with one connection.

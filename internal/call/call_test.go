@@ -81,6 +81,29 @@ func TestRunRepeats(t *testing.T) {
 	}
 }
 
+// A write that was answered, and whose question why was lost, was not applied.
+func TestRunQuestion(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		unsure bool // of the second attempt
+	}{{errBroken, true}, {call.Question(errBroken), false}} {
+		attempts, unsure := 0, false
+		err := caller(0).Run(t.Context(), call.Writes, func(_ context.Context, u bool) (call.Verdict, error) {
+			if attempts++; attempts == 1 {
+				return call.Lost, c.err
+			}
+			unsure = u
+			return call.Final, nil
+		})
+		if err != nil || attempts != 2 || unsure != c.unsure {
+			t.Errorf("%v: %v after %d attempts, unsure is %v", c.err, err, attempts, unsure)
+		}
+	}
+	if call.Question(nil) != nil || call.Question(store.ErrCorrupt) != store.ErrCorrupt {
+		t.Error("an answer is none")
+	}
+}
+
 // A store that never gets an answer gives up after its call time, and says so.
 func TestRunEnds(t *testing.T) {
 	for _, c := range []struct{ timeout, deadline, want time.Duration }{

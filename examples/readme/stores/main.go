@@ -8,20 +8,28 @@ import (
 	"os"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/postgres"
+	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/store"
 )
 
 // byURL opens what a setting names. Closing the store closes its client too.
 func byURL(ctx context.Context, url string) (store.Store, error) {
-	return store.Open(ctx, url, memory.Opener, postgres.Opener)
+	return store.Open(ctx, url, memory.Opener, postgres.Opener, redis.Opener)
 }
 
 // byPool uses a pool that the program has anyway, and that stays its own to close.
 func byPool(pool *pgxpool.Pool) (*postgres.Store, error) {
 	return postgres.New(pool, &postgres.Options{Migrate: true, OnError: func(err error) { log.Print(err) }})
+}
+
+// byClient uses a client that the program has anyway. Both packages are called redis: the
+// driver gets another name.
+func byClient(client goredis.UniversalClient) (*redis.Store, error) {
+	return redis.New(client, &redis.Options{Prefix: "shop", OnError: func(err error) { log.Print(err) }})
 }
 
 func run(ctx context.Context, url string) error {
@@ -51,4 +59,11 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Print(s.Close())
+	client := goredis.NewClient(&goredis.Options{Addr: os.Getenv("REDIS_ADDR"), ContextTimeoutEnabled: true})
+	defer client.Close()
+	r, err := byClient(client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Print(r.Close())
 }

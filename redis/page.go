@@ -1,0 +1,232 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sojourn-go/sojourn/internal/call"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// seen remembers ids by 16 bytes each.
+type seen struct {
+	a, b maphash.Seed
+	ids  map[[2]uint64]struct{}
+}
+
+func newSeen() *seen {
+	return &seen{maphash.MakeSeed(), maphash.MakeSeed(), map[[2]uint64]struct{}{}}
+}
+
+// first reports whether id comes for the first time.
+func (s *seen) first(id string) bool {
+	h := [2]uint64{maphash.String(s.a, id), maphash.String(s.b, id)}
+	_, again := s.ids[h]
+	s.ids[h] = struct{}{}
+	return !again
+}
+
+// pages calls f with the ids of all sessions, or of those in an owner's index, at most so
+// many at a time and none twice, until it returns false or an error.
+func (s *Store) pages(ctx context.Context, owner string, size int, f func(ids []string) (bool, error)) error {
+	known := newSeen()
+	var ids []string
+	take := func(id string) {
+		if known.first(id) {
+			ids = append(ids, id)
+		}
+	}
+	flush := func(least int) (bool, error) {
+		for len(ids) >= least && len(ids) > 0 {
+			n := min(size, len(ids))
+			if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+				return false, err
+			}
+			if more, err := f(ids[:n]); err != nil || !more {
+				return false, err
+			}
+			ids = ids[n:]
+		}
+		return true, nil
+	}
+	var err error
+	more := true
+	if owner == "" {
+		more, err = s.scan(ctx, take, func() (bool, error) { return flush(size) })
+	} else {
+		more, err = s.scanOwner(ctx, owner, take, func() (bool, error) { return flush(size) })
+	}
+	if err == nil && more {
+		_, err = flush(1)
+	}
+	return err
+}
+
+// scan takes the id of every session of every master, some of them twice, and calls
+// then after each step.
+func (s *Store) scan(ctx context.Context, take func(id string), then func() (bool, error)) (bool, error) {
+	var nodes []*redis.Client
+	err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) (err error) {
+		nodes, err = s.client.masters(ctx)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, node := range nodes {
+		for cursor, began := uint64(0), false; cursor != 0 || !began; began = true {
+			if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+				return false, err
+			}
+			var keys []string
+			err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
+				cmd := newScan(ctx, "scan", cursor, "match", s.row.pattern(s.prefix), "count", page)
+				if err := node.Process(ctx, cmd); err != nil {
+					return err // the step is made again from where it began
+				}
+				keys, cursor = cmd.Val()
+				return nil
+			})
+			if err != nil {
+				return false, err
+			}
+			for _, key := range keys {
+				if id, ok := s.row.id(s.prefix, key); ok {
+					take(id)
+				}
+			}
+			if more, err := then(); err != nil || !more {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// scanOwner takes the ids in an owner's index under every tag: by ZSCAN, which finds what
+// is there throughout, wherever a touch moves it.
+func (s *Store) scanOwner(ctx context.Context, owner string, take func(id string), then func() (bool, error)) (bool, error) {
+	cursors := make([]uint64, len(s.tags))
+	open := make([]int, len(s.tags)) // tags that are not at their end
+	for i := range open {
+		open[i] = i
+	}
+	for len(open) > 0 {
+		if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+			return false, err
+		}
+		var next []int
+		err := s.all(ctx, call.Reads, &batch{
+			n:   len(open),
+			key: func(i int) string { return s.row.index(s.prefix, s.tags[open[i]], owner) },
+			cmds: func(ctx context.Context, i int, _ bool) []redis.Cmder {
+				return []redis.Cmder{newScan(ctx, "zscan", s.row.index(s.prefix, s.tags[open[i]], owner), cursors[open[i]], "count", share(len(open)))}
+			},
+			take: func(i int, cmds []redis.Cmder) error {
+				both, cursor := cmds[0].(scan).Val() // member, score, member, score
+				for n := 0; n < len(both); n += 2 {
+					take(both[n])
+				}
+				if cursors[open[i]] = cursor; cursor != 0 {
+					next = append(next, open[i])
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			return false, err
+		}
+		open = next
+		if more, err := then(); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// share is how many entries each of so many indexes is asked for at a time.
+func share(indexes int) int { return max(page/indexes, 8) }
+
+// owned calls f with the ids in an owner's index, under every tag, until none is left but
+// those of which f says that their entry stays. Entries are in the order of their
+// deadlines: what is touched meanwhile comes again later.
+func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (stay []bool, err error)) error {
+	type index struct{ tag, from int }
+	open := make([]index, len(s.tags))
+	for i := range open {
+		open[i].tag = i
+	}
+	for len(open) > 0 {
+		if err := s.calls.Check(store.CheckDeleteOwner(ctx, owner)); err != nil {
+			return err
+		}
+		var ids []string
+		var of []int // the place in open of each
+		var next []index
+		limit := share(len(open))
+		err := s.all(ctx, call.Reads, &batch{
+			n:   len(open),
+			key: func(i int) string { return s.row.index(s.prefix, s.tags[open[i].tag], owner) },
+			cmds: func(ctx context.Context, i int, _ bool) []redis.Cmder {
+				from := open[i].from
+				return []redis.Cmder{newList(ctx, "zrange", s.row.index(s.prefix, s.tags[open[i].tag], owner), from, from+limit-1)}
+			},
+			take: func(i int, cmds []redis.Cmder) error {
+				for _, id := range cmds[0].(list).Val() {
+					ids, of = append(ids, id), append(of, i)
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			return err
+		}
+		again := make([]bool, len(open))
+		for n := 0; n < len(ids); n += page {
+			end := min(n+page, len(ids))
+			stay, err := f(ids[n:end])
+			if err != nil {
+				return err
+			}
+			for j, stays := range stay {
+				at := of[n+j]
+				again[at] = true
+				if stays {
+					open[at].from++
+				}
+			}
+		}
+		for i, x := range open {
+			if again[i] { // until it was seen empty
+				next = append(next, x)
+			}
+		}
+		open = next
+	}
+	return nil
+}
+
+// shortfall keeps what is to be told in the end: that some server has too few replicas of
+// what was written. The rest is done all the same, without waiting for them.
+type shortfall struct{ err error }
+
+func (s *shortfall) confirm() bool { return s.err == nil }
+
+// note takes err if it is such a one.
+func (s *shortfall) note(err error) error {
+	if _, ok := errors.AsType[*shortError](err); ok {
+		s.err = err
+		return nil
+	}
+	return err
+}
+
+func (s *shortfall) or(err error) error {
+	if err != nil {
+		return err
+	}
+	return s.err
+}
