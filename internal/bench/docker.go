@@ -14,11 +14,19 @@ import (
 
 // docker is a server in a container of its own.
 type docker struct {
-	run   func(ctx context.Context, args ...string) (string, error) // the docker command; its output
-	image string
-	label string // that no other container has
-	used  bool   // there may be a container
-	runs  bool   // there was one
+	run       func(ctx context.Context, args ...string) (string, error) // the docker command; its output
+	image     string
+	container container
+	label     string // that no other container has
+	used      bool   // there may be a container
+	runs      bool   // there was one
+}
+
+// container is how a technology's official images want to be run.
+type container struct {
+	port    string                                // that the server listens on
+	command func(image, password string) []string // the end of docker's
+	url     url.URL                               // without the host and the password
 }
 
 // command runs docker and returns what it printed, or what it printed as an error if
@@ -37,17 +45,18 @@ func command(ctx context.Context, args ...string) (string, error) {
 	return string(bytes.TrimSpace(out)), nil
 }
 
-// start runs the image, as the official one wants it, on a free port of this machine,
-// and waits until answers has no error. It returns the server's URL.
+// start runs the image on a free port of this machine, and waits until answers has no
+// error. It returns the server's URL.
 func (d *docker) start(ctx context.Context, answers func(ctx context.Context, url string) error) (string, error) {
 	password := rand.Text()
 	d.used = true
-	id, err := d.run(ctx, "run", "-d", "--label", d.label, "--shm-size", "256m", "-p", "127.0.0.1::5432", "-e", "POSTGRES_PASSWORD="+password, d.image)
+	id, err := d.run(ctx, append([]string{"run", "-d", "--label", d.label, "-p", "127.0.0.1::" + d.container.port},
+		d.container.command(d.image, password)...)...)
 	if err != nil {
 		return "", err
 	}
 	d.runs = true
-	ports, err := d.run(ctx, "port", id, "5432/tcp")
+	ports, err := d.run(ctx, "port", id, d.container.port+"/tcp")
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +64,8 @@ func (d *docker) start(ctx context.Context, answers func(ctx context.Context, ur
 	if _, _, err := net.SplitHostPort(at); err != nil {
 		return "", fmt.Errorf("docker port: %w", err)
 	}
-	u := url.URL{Scheme: "postgres", User: url.UserPassword("postgres", password), Host: at, Path: "/postgres", RawQuery: "sslmode=disable"}
+	u := d.container.url
+	u.User, u.Host = url.UserPassword(u.User.Username(), password), at
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		err := answers(ctx, u.String())
 		if err == nil {

@@ -50,8 +50,31 @@ func (f *fakeDocker) run(ctx context.Context, args ...string) (string, error) {
 	return "", errors.New("unknown command")
 }
 
-func fakeServer(f *fakeDocker, env ...string) *pgServer {
-	s := newServer(func(name string) string {
+// technology is one whose servers docker starts.
+type technology struct {
+	open          func(getenv func(string) string) *server
+	image, urlVar string
+	imageVar      string
+	password      string // what stands before it where docker is told
+	prefix        string // of the URL
+	suffix        string // of the URL
+}
+
+var technologies = map[string]technology{
+	"Postgres": {
+		open:  func(getenv func(string) string) *server { return newPostgres(getenv).server },
+		image: "postgres:18", urlVar: "SOJOURN_TEST_POSTGRES_URL", imageVar: "SOJOURN_TEST_POSTGRES_IMAGE",
+		password: "POSTGRES_PASSWORD=", prefix: "postgres://postgres:", suffix: "@127.0.0.1:32768/postgres?sslmode=disable",
+	},
+	"Redis": {
+		open:  func(getenv func(string) string) *server { return newRedis(getenv).server },
+		image: "redis:8", urlVar: "SOJOURN_TEST_REDIS_URL", imageVar: "SOJOURN_TEST_REDIS_IMAGE",
+		password: "--requirepass ", prefix: "redis://:", suffix: "@127.0.0.1:32768/0",
+	},
+}
+
+func (of technology) fake(f *fakeDocker, env ...string) *server {
+	s := of.open(func(name string) string {
 		if i := slices.Index(env, name); i >= 0 {
 			return env[i+1]
 		}
@@ -62,89 +85,123 @@ func fakeServer(f *fakeDocker, env ...string) *pgServer {
 }
 
 func TestDockerStartsAndRemovesItsOwn(t *testing.T) {
-	f := &fakeDocker{image: true}
-	s := fakeServer(f, "SOJOURN_TEST_POSTGRES_IMAGE", "postgres:17")
-	tries := 0
-	url, err := s.docker.start(t.Context(), func(_ context.Context, url string) error {
-		if tries++; tries < 3 {
-			return errors.New("starting")
-		}
-		return nil
-	})
-	if err != nil || !strings.HasPrefix(url, "postgres://postgres:") || !strings.HasSuffix(url, "@127.0.0.1:32768/postgres?sslmode=disable") {
-		t.Errorf("%s, %v", url, err)
-	}
-	_, password, _ := strings.Cut(strings.TrimPrefix(f.asked[0], "run "), "POSTGRES_PASSWORD=")
-	password, image, _ := strings.Cut(password, " ")
-	if image != "postgres:17" || len(password) < 20 || !strings.Contains(url, password) || !strings.Contains(f.asked[0], "--label "+s.docker.label) {
-		t.Errorf("asked for %s, %s", f.asked[0], url)
-	}
-	if err := s.close(); err != nil || f.runs {
-		t.Errorf("closed: %v, the container runs: %v", err, f.runs)
-	}
-	if want := []string{"ps -aq --no-trunc --filter label=" + s.docker.label, "rm -f -v c0ffee"}; !slices.Equal(f.asked[len(f.asked)-2:], want) {
-		t.Errorf("asked for %q, want %q", f.asked[len(f.asked)-2:], want)
-	}
-	asked := len(f.asked)
-	if err := s.close(); err != nil || len(f.asked) != asked {
-		t.Errorf("closed twice: %v, asked for %q", err, f.asked[asked:])
+	for name, of := range technologies {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeDocker{image: true}
+			s := of.fake(f, of.imageVar, "another:1")
+			tries := 0
+			url, err := s.docker.start(t.Context(), func(context.Context, string) error {
+				if tries++; tries < 3 {
+					return errors.New("starting")
+				}
+				return nil
+			})
+			if err != nil || !strings.HasPrefix(url, of.prefix) || !strings.HasSuffix(url, of.suffix) {
+				t.Errorf("%s, %v", url, err)
+			}
+			_, password, _ := strings.Cut(f.asked[0], of.password)
+			password, _, _ = strings.Cut(password, " ")
+			if len(password) < 20 || !strings.Contains(url, ":"+password+"@") ||
+				!strings.Contains(f.asked[0]+" ", " another:1 ") || !strings.Contains(f.asked[0], "--label "+s.docker.label+" ") {
+				t.Errorf("asked for %s, %s", f.asked[0], url)
+			}
+			if err := s.close(); err != nil || f.runs {
+				t.Errorf("closed: %v, the container runs: %v", err, f.runs)
+			}
+			if want := []string{"ps -aq --no-trunc --filter label=" + s.docker.label, "rm -f -v c0ffee"}; !slices.Equal(f.asked[len(f.asked)-2:], want) {
+				t.Errorf("asked for %q, want %q", f.asked[len(f.asked)-2:], want)
+			}
+			asked := len(f.asked)
+			if err := s.close(); err != nil || len(f.asked) != asked {
+				t.Errorf("closed twice: %v, asked for %q", err, f.asked[asked:])
+			}
+		})
 	}
 }
 
 func TestDockerThatCannotIsMissing(t *testing.T) {
-	for name, c := range map[string]struct {
-		docker *fakeDocker
-		want   string
-	}{
-		"no image":  {&fakeDocker{}, "no such image"},
-		"it exited": {&fakeDocker{image: true, exited: true}, "initdb: no space"},
-	} {
-		s := fakeServer(c.docker)
-		s.docker.run = func(ctx context.Context, args ...string) (string, error) {
-			if args[0] == "port" {
-				return "127.0.0.1:1", nil // where nobody answers
-			}
-			return c.docker.run(ctx, args...)
-		}
-		for range 2 { // each row asks
-			_, err := s.open()
-			m, ok := errors.AsType[*missing](err)
-			if !ok || !strings.Contains(m.Error(), c.want) || !strings.Contains(m.Error(), "SOJOURN_TEST_POSTGRES_URL") || !strings.Contains(m.Error(), "postgres:18") {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		if n := strings.Count(strings.Join(c.docker.asked, "\n"), "run -d"); n != 1 {
-			t.Errorf("%s: it was started %d times", name, n)
-		}
-		if n := strings.Count(strings.Join(c.docker.asked, "\n"), "inspect"); n > 1 {
-			t.Errorf("%s: it was waited for %d times", name, n)
-		}
-		if err := s.close(); err != nil || c.docker.runs {
-			t.Errorf("%s: closed: %v, the container runs: %v", name, err, c.docker.runs)
+	for what, of := range technologies {
+		for name, c := range map[string]struct {
+			docker *fakeDocker
+			want   string
+		}{
+			"no image":  {&fakeDocker{}, "no such image"},
+			"it exited": {&fakeDocker{image: true, exited: true}, "initdb: no space"},
+		} {
+			t.Run(what+", "+name, func(t *testing.T) {
+				s := of.fake(c.docker)
+				s.docker.run = func(ctx context.Context, args ...string) (string, error) {
+					if args[0] == "port" {
+						return "127.0.0.1:1", nil // where nobody answers
+					}
+					return c.docker.run(ctx, args...)
+				}
+				for range 2 { // each row asks
+					err := s.start()
+					if _, ok := errors.AsType[*missing](err); !ok {
+						t.Fatalf("got %v", err)
+					}
+					for _, want := range []string{what + " is not measured", c.want, of.urlVar, of.image, of.imageVar} {
+						if !strings.Contains(err.Error(), want) {
+							t.Errorf("the error does not name %q: %v", want, err)
+						}
+					}
+				}
+				if n := strings.Count(strings.Join(c.docker.asked, "\n"), "run -d"); n != 1 {
+					t.Errorf("it was started %d times", n)
+				}
+				if n := strings.Count(strings.Join(c.docker.asked, "\n"), "inspect"); n > 1 {
+					t.Errorf("it was waited for %d times", n)
+				}
+				if err := s.close(); err != nil || c.docker.runs {
+					t.Errorf("closed: %v, the container runs: %v", err, c.docker.runs)
+				}
+			})
 		}
 	}
 }
 
 // An interrupt while docker makes the container, which then has told no id.
 func TestInterruptDuringTheStart(t *testing.T) {
-	f := &fakeDocker{image: true}
-	s := fakeServer(f)
-	closed := make(chan error, 1)
-	f.after = func() {
-		go func() { closed <- s.close() }()
-		<-s.ctx.Done()
+	for name, of := range technologies {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeDocker{image: true}
+			s := of.fake(f)
+			closed := make(chan error, 1)
+			f.after = func() {
+				go func() { closed <- s.close() }()
+				<-s.ctx.Done()
+			}
+			if err := s.start(); !errors.Is(err, context.Canceled) {
+				t.Errorf("the start: %v, want context.Canceled", err)
+			}
+			if err := <-closed; err != nil || f.runs {
+				t.Errorf("closed: %v, the container runs: %v", err, f.runs)
+			}
+			late := of.fake(&fakeDocker{image: true})
+			if err := late.close(); err != nil {
+				t.Error(err)
+			}
+			if err := late.start(); err == nil || late.docker.used {
+				t.Errorf("started after the end: %v", err)
+			}
+		})
 	}
-	if _, err := s.open(); !errors.Is(err, context.Canceled) {
-		t.Errorf("the start: %v, want context.Canceled", err)
+}
+
+// One interrupt ends both, whichever is being started.
+func TestServersAreClosedTogether(t *testing.T) {
+	all := newServers(func(string) string { return "" })
+	all.postgres.docker.run, all.redis.docker.run = (&fakeDocker{}).run, (&fakeDocker{}).run
+	if all.interrupted() {
+		t.Error("interrupted before anybody did it")
 	}
-	if err := <-closed; err != nil || f.runs {
-		t.Errorf("closed: %v, the container runs: %v", err, f.runs)
+	if err := all.close(); err != nil || !all.interrupted() {
+		t.Errorf("closed: %v, interrupted: %v", err, all.interrupted())
 	}
-	late := fakeServer(&fakeDocker{image: true})
-	if err := late.close(); err != nil {
-		t.Error(err)
-	}
-	if _, err := late.open(); err == nil || late.docker.used {
-		t.Errorf("started after the end: %v", err)
+	for name, s := range map[string]*server{"Postgres": all.postgres.server, "Redis": all.redis.server} {
+		if err := s.start(); !errors.Is(err, context.Canceled) || s.docker.used {
+			t.Errorf("%s, started after the end: %v", name, err)
+		}
 	}
 }

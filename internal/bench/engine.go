@@ -18,6 +18,8 @@ type comparison struct {
 	ours, limit block
 	allocates   bool // enough that a block must be long, to have its share of the collections
 	waits       bool // for a server, which takes longer, and not the same each time
+
+	ready func(n int) // off the clock, before n calls of ours or of the limit; nil where calls use nothing up
 }
 
 // result is what came of a comparison.
@@ -52,7 +54,7 @@ func compare(c comparison, cycles int) result {
 	for range cycles {
 		rand.Shuffle(3, func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, i := range order {
-			times[i] = append(times[i], measure(blocks[i], c.goroutines, n))
+			times[i] = append(times[i], c.measure(blocks[i], n))
 		}
 	}
 	ratios, noise := quotients(times[0], times[1]), quotients(times[2], times[1])
@@ -63,8 +65,8 @@ func compare(c comparison, cycles int) result {
 		noise:       quantile(noise, 0.5),
 		noiseLow:    quantile(noise, 0.1),
 		noiseHigh:   quantile(noise, 0.9),
-		oursAllocs:  allocs(c.ours, c.waits),
-		limitAllocs: allocs(c.limit, c.waits),
+		oursAllocs:  c.allocs(c.ours),
+		limitAllocs: c.allocs(c.limit),
 	}
 }
 
@@ -77,11 +79,22 @@ func calls(c comparison) int {
 	case c.allocates:
 		want = longBlock
 	}
-	for n < 1<<24 && measure(c.limit, c.goroutines, n) < want/2 {
+	for n < 1<<24 && c.measure(c.limit, n) < want/2 {
 		n *= 2
 	}
-	measure(c.ours, c.goroutines, n)
+	c.measure(c.ours, n)
 	return n
+}
+
+func (c comparison) measure(b block, n int) time.Duration {
+	c.prepare(n)
+	return measure(b, c.goroutines, n)
+}
+
+func (c comparison) prepare(n int) {
+	if c.ready != nil {
+		c.ready(n)
+	}
 }
 
 // measure returns the wall time of n calls shared by the goroutines.
@@ -100,11 +113,12 @@ func measure(b block, goroutines, n int) time.Duration {
 }
 
 // allocs is exact, which a time never is: a fraction is seldom, not imprecise.
-func allocs(b block, waits bool) float64 {
+func (c comparison) allocs(b block) float64 {
 	n := 1000
-	if waits {
+	if c.waits {
 		n = 200
 	}
+	c.prepare(2 * n) // it runs once before it counts
 	return testing.AllocsPerRun(1, func() { b(0, n) }) / float64(n)
 }
 

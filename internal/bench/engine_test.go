@@ -46,6 +46,26 @@ func TestCompareMakesTheSameCallsOfBoth(t *testing.T) {
 	}
 }
 
+// What calls use up is made ready before they are timed or counted, and is enough.
+func TestCompareMakesReady(t *testing.T) {
+	for _, goroutines := range []int{1, 3} {
+		var left atomic.Int64
+		most, short := 0, atomic.Bool{}
+		use := func(_, n int) {
+			if left.Add(int64(-n)) < 0 {
+				short.Store(true)
+			}
+		}
+		compare(comparison{
+			goroutines: goroutines, waits: true, ours: use, limit: use,
+			ready: func(n int) { most = max(most, n); left.Store(int64(n)) },
+		}, 2)
+		if short.Load() || most == 0 {
+			t.Errorf("%d goroutines: there was too little of it: %v; at most %d", goroutines, short.Load(), most)
+		}
+	}
+}
+
 func TestMeasureSharesTheCalls(t *testing.T) {
 	var calls atomic.Int64
 	for _, n := range []int{1, 15, 16, 17, 1000} {
@@ -77,8 +97,8 @@ func TestQuantile(t *testing.T) {
 func TestRunPrintsATable(t *testing.T) {
 	all := []row{
 		{"fast", func(int) ([]line, error) {
-			return []line{result{ours: 100, limit: 90, ratio: 1.11, noise: 1, noiseLow: 0.9, noiseHigh: 1.1, oursAllocs: 1}.
-				line("fast", target{1.2, 2})}, nil
+			r := result{ours: 100, limit: 90, ratio: 1.11, noise: 1, noiseLow: 0.9, noiseHigh: 1.1, oursAllocs: 1}
+			return []line{r.line("fast", target{1.2, 2}), r.line("fast, only shown", target{allocs: -1})}, nil
 		}},
 		{"slow", func(int) ([]line, error) {
 			return []line{result{ratio: 1.3}.line("slow", target{1.2, 0}), result{ratio: 1, oursAllocs: 3}.line("hungry", target{1.2, 2})}, nil
@@ -90,6 +110,7 @@ func TestRunPrintsATable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"| fast, only shown | 100 ns | 90 ns | 1.11 | 1.00 (0.90 to 1.10) | 1 / 0 |  |  |\n",
 		"| fast | 100 ns | 90 ns | 1.11 | 1.00 (0.90 to 1.10) | 1 / 0 | x1.2, 2 allocs more | yes |\n",
 		"| slow | 0 ns | 0 ns | 1.30 |", "| x1.2, 0 allocs more | **no** |", "| hungry |",
 	} {

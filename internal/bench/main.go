@@ -3,12 +3,18 @@
 //
 //	go run ./internal/bench [-only part,…] [-run regexp] [-cycles n]
 //
-// The parts are memory, request and postgres, which are measured where -only does not
-// say otherwise, and postgres-hot and postgres-sweep, which take minutes. Those of
-// Postgres work in a schema of their own in the server that SOJOURN_TEST_POSTGRES_URL
-// names, and write some gigabytes there; without it they have docker start a server, of the
-// image that SOJOURN_TEST_POSTGRES_IMAGE names or else postgres:18. What they made, and
-// the server they started, is removed in the end, after an interrupt too.
+// The parts are memory, request, postgres and redis, which are measured where -only does
+// not say otherwise, and postgres-hot, postgres-sweep and redis-memory, which take minutes.
+//
+// Those of Postgres work in a schema of their own in the server that
+// SOJOURN_TEST_POSTGRES_URL names, and write some gigabytes there. Those of Redis work under
+// a prefix of their own in the server that SOJOURN_TEST_REDIS_URL names, and take two
+// gigabytes of its memory; redis-memory takes nine, and wants a server that nobody else
+// uses. Where a variable is not set docker starts a server, of the image that
+// SOJOURN_TEST_POSTGRES_IMAGE or SOJOURN_TEST_REDIS_IMAGE names, or else of postgres:18 or
+// redis:8. Docker's proxy then has a part in each round trip, which brings a ratio nearer
+// to 1. What was made, and a server that was started, is removed in the end, after an
+// interrupt too.
 //
 // ours and limit are medians of the wall time per call, and are of this machine.
 // What can be compared is the ratio: blocks of calls of both, shuffled, and the
@@ -25,7 +31,10 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
 	"syscall"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 // row measures one thing and returns what is to be said of it, in one line or more.
@@ -35,31 +44,32 @@ type row struct {
 }
 
 func main() {
-	only := flag.String("only", "", "measure these parts: "+names(parts(nil))+", with commas in between (default "+names(usual(parts(nil)))+")")
+	only := flag.String("only", "", "measure these parts: "+names(parts(servers{}))+", with commas in between (default "+names(usual(parts(servers{})))+")")
 	match := flag.String("run", "", "measure only the rows whose name matches this regular expression")
 	cycles := flag.Int("cycles", 200, "cycles of each comparison; under 100 a median says little")
 	flag.Parse()
-	server := newServer(os.Getenv)
+	goredis.SetLogger(quiet{})
+	all := newServers(os.Getenv)
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupt
 		signal.Stop(interrupt) // a second one does not wait
-		report(server.close())
+		report(all.close())
 		os.Exit(130)
 	}()
-	rows, err := choose(parts(server), *only)
+	rows, err := choose(parts(all), *only)
 	if err == nil {
 		err = run(os.Stdout, rows, *match, *cycles)
 	}
-	if server.ctx.Err() != nil {
+	if all.interrupted() {
 		select {} // interrupted: what failed, failed for that
 	}
 	report(err)
 	if _, ok := errors.AsType[*missing](err); ok && *only == "" {
 		err = nil // nobody insists on it
 	}
-	closed := server.close()
+	closed := all.close()
 	report(closed)
 	if err != nil || closed != nil {
 		os.Exit(1)
@@ -73,7 +83,7 @@ func report(err error) {
 }
 
 // run measures the rows and prints the table. A row for which something is missing
-// here is left out; the error says so in the end.
+// here is left out; the error says so in the end, once for all rows that lack the same.
 func run(w io.Writer, all []row, match string, cycles int) error {
 	chosen, err := regexp.Compile(match)
 	if err != nil {
@@ -86,7 +96,7 @@ func run(w io.Writer, all []row, match string, cycles int) error {
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), cycles, head); err != nil {
 		return err
 	}
-	var out error
+	var lacks []error
 	for _, r := range all {
 		if !chosen.MatchString(r.name) {
 			continue
@@ -94,7 +104,9 @@ func run(w io.Writer, all []row, match string, cycles int) error {
 		runtime.GC() // what the last row left is not this one's
 		lines, err := r.measure(cycles)
 		if m, ok := errors.AsType[*missing](err); ok {
-			out = m
+			if !slices.Contains(lacks, error(m)) {
+				lacks = append(lacks, m)
+			}
 			continue
 		}
 		if err != nil {
@@ -106,5 +118,5 @@ func run(w io.Writer, all []row, match string, cycles int) error {
 			}
 		}
 	}
-	return out
+	return errors.Join(lacks...)
 }

@@ -13,14 +13,17 @@ type part struct {
 	rows  []row
 }
 
-func parts(server *pgServer) []part {
-	p := &pg{server: server, sizes: full}
+func parts(servers servers) []part {
+	p := &pg{server: servers.postgres, sizes: pgFull}
+	r := &rd{server: servers.redis, sizes: rdFull}
 	return []part{
 		{"memory", true, memoryRows()},
 		{"request", true, requestRows()},
 		{"postgres", true, p.rows()},
+		{"redis", true, r.rows()},
 		{"postgres-hot", false, p.hotRows()},
 		{"postgres-sweep", false, p.sweepRows()},
+		{"redis-memory", false, r.memoryRows()},
 	}
 }
 

@@ -113,12 +113,12 @@ func (p *pg) hot(idle time.Duration, must float64) (line, error) {
 
 // passDay has one process of many make its share of the calls.
 func (p *pg) passDay(events []event, idle time.Duration, processes, process int) error {
-	pool, err := p.server.another(1, "search_path", p.server.schema+", pg_catalog")
+	pool, err := p.server.another(1, "search_path", p.server.token+", pg_catalog")
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	s, err := postgres.New(pool, &postgres.Options{Schema: p.server.schema, Table: "hot", SweepEvery: -1})
+	s, err := postgres.New(pool, &postgres.Options{Schema: p.server.token, Table: "hot", SweepEvery: -1})
 	if err != nil {
 		return err
 	}

@@ -2,101 +2,73 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
-	"strings"
-	"sync"
+	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pgServer is the PostgreSQL that is measured: one that is there, or one that docker
-// starts when it is first asked for. All that is done there happens in a schema of its
-// own.
+// pgServer is the PostgreSQL that is measured. All that is done there happens in a schema
+// of its own, which is called as its connections are.
 type pgServer struct {
-	url    string // of a server that is there, or ""
-	docker *docker
-	schema string // the name of the schema and of this program's connections
-
-	starts sync.Once
-	pool   *pgxpool.Pool
-	err    error // of the start
-
-	ctx    context.Context // of the start, which can take minutes
-	cancel context.CancelFunc
-	mu     sync.Mutex // a start and an end do not overlap
-	ended  bool
+	*server
+	pool *pgxpool.Pool
 }
 
-func newServer(getenv func(string) string) *pgServer {
-	token := "sojourn_bench_" + strings.ToLower(rand.Text()[:10])
-	s := &pgServer{url: getenv("SOJOURN_TEST_POSTGRES_URL"), schema: token, docker: &docker{
-		run: command, image: "postgres:18", label: "sojourn.bench=" + token,
-	}}
-	if image := getenv("SOJOURN_TEST_POSTGRES_IMAGE"); image != "" {
-		s.docker.image = image
-	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+func newPostgres(getenv func(string) string) *pgServer {
+	s := &pgServer{}
+	s.server = newServer(getenv, kind{
+		name:   "Postgres",
+		urlVar: "SOJOURN_TEST_POSTGRES_URL", like: "postgres://user:password@localhost:5432/postgres?sslmode=disable",
+		imageVar: "SOJOURN_TEST_POSTGRES_IMAGE", image: "postgres:18",
+		container: container{
+			port: "5432",
+			command: func(image, password string) []string {
+				return []string{"--shm-size", "256m", "-e", "POSTGRES_PASSWORD=" + password, image}
+			},
+			url: url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "sslmode=disable"},
+		},
+		answers: pgAnswers, begin: s.begin, end: s.end,
+	})
 	return s
 }
 
 // open returns a pool of connections whose search path is the schema. An error is
 // one of missing.
 func (s *pgServer) open() (*pgxpool.Pool, error) {
-	s.starts.Do(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.err = s.start(); s.err != nil {
-			s.err = &missing{what: "Postgres", err: s.err, how: fmt.Sprintf("It wants a server: set SOJOURN_TEST_POSTGRES_URL, like postgres://user:password@localhost:5432/postgres?sslmode=disable,\n"+
-				"or see to it that docker can run the image %s, or another one that SOJOURN_TEST_POSTGRES_IMAGE names.", s.docker.image)}
-		}
-	})
-	return s.pool, s.err
+	err := s.start()
+	return s.pool, err
 }
 
-func (s *pgServer) start() error {
-	if s.ended {
-		return context.Canceled
-	}
-	if s.url == "" {
-		var err error
-		if s.url, err = s.docker.start(s.ctx, answers); err != nil {
-			s.url = ""
-			return err
-		}
-	}
-	if err := answers(s.ctx, s.url); err != nil {
-		return err
-	}
-	config, err := s.config()
+func (s *pgServer) begin(ctx context.Context, url string) error {
+	config, err := s.config(url)
 	if err != nil {
 		return err
 	}
-	if s.pool, err = pgxpool.NewWithConfig(s.ctx, config); err != nil {
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}
-	_, err = s.pool.Exec(s.ctx, `CREATE SCHEMA `+s.schema)
+	_, err = s.pool.Exec(ctx, `CREATE SCHEMA `+s.token)
 	return err
 }
 
 // config is how the server is connected to.
-func (s *pgServer) config() (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(s.url)
+func (s *pgServer) config(url string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
 	config.MaxConns = 20 // 16 goroutines never wait for one
 	config.MinConns = 16 // nor have one made
-	config.ConnConfig.RuntimeParams["application_name"] = s.schema
-	config.ConnConfig.RuntimeParams["search_path"] = s.schema
+	config.ConnConfig.RuntimeParams["application_name"] = s.token
+	config.ConnConfig.RuntimeParams["search_path"] = s.token
 	return config, nil
 }
 
 // another returns a further pool, of n connections with a setting of theirs.
 func (s *pgServer) another(n int32, setting, value string) (*pgxpool.Pool, error) {
-	config, err := s.config()
+	config, err := s.config(s.at)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +77,7 @@ func (s *pgServer) another(n int32, setting, value string) (*pgxpool.Pool, error
 	return pgxpool.NewWithConfig(s.ctx, config)
 }
 
-// answers connects once.
-func answers(ctx context.Context, url string) error {
+func pgAnswers(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	c, err := pgx.Connect(ctx, url)
@@ -117,34 +88,15 @@ func answers(ctx context.Context, url string) error {
 	return c.Ping(ctx)
 }
 
-// close removes what was made, also from under what is still being measured.
-func (s *pgServer) close() error {
-	s.cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return nil
-	}
-	s.ended = true
-	if s.docker.used {
-		return s.docker.remove()
-	}
-	if s.pool == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	c, err := pgx.Connect(ctx, s.url)
+func (s *pgServer) end(ctx context.Context, url string) error {
+	c, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("the schema %s stays: %w", s.schema, err)
+		return err
 	}
 	defer func() { _ = c.Close(ctx) }()
 	// Whatever they are doing would hold the tables for as long as it takes.
-	if _, err = c.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`, s.schema); err == nil {
-		_, err = c.Exec(ctx, `DROP SCHEMA IF EXISTS `+s.schema+` CASCADE`)
+	if _, err = c.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`, s.token); err == nil {
+		_, err = c.Exec(ctx, `DROP SCHEMA IF EXISTS `+s.token+` CASCADE`)
 	}
-	if err != nil {
-		return fmt.Errorf("the schema %s stays: %w", s.schema, err)
-	}
-	return nil
+	return err
 }

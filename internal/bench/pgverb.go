@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -28,9 +27,8 @@ func rawLoadFrom(table string) string {
 	return `SELECT revision, owner, data, deadline FROM ` + table + ` WHERE id = $1 AND deadline > now()`
 }
 
-// verb compares a verb of the store with a statement sent by hand through the same
-// pool: by a program that never gives up, and by one that bounds its calls.
-func (p *pg) verb(verb string, goroutines, cycles int) ([]line, error) {
+// verb compares a verb of the store with the statement that a program would send.
+func (p *pg) verb(name string, goroutines, cycles int) ([]line, error) {
 	pool, s, drop, err := p.table("sessions")
 	if err != nil {
 		return nil, err
@@ -50,60 +48,25 @@ func (p *pg) verb(verb string, goroutines, cycles int) ([]line, error) {
 			return nil, err
 		}
 	}
-	contexts, end := requestContexts(goroutines)
-	defer end()
 	data := noise(dataBytes)
-	var failed failure
-	each := func(call func(g, i int) error) block { return failed.calls(goroutines, len(ids), call) }
-	byVerb := map[string]struct {
-		ours   func(g, i int) error
-		raw    func(ctx context.Context, i int) error
-		target float64
-	}{
-		"load": {
-			ours: func(g, i int) error { return load(contexts[g], s, ids[i]) },
-			raw:  func(ctx context.Context, i int) error { return loadRaw(ctx, pool, rawLoad, ids[i]) }, target: 1.1,
-		},
-		"update": {
-			ours: func(g, i int) (err error) {
-				revs[i], err = s.Update(contexts[g], ids[i], store.Record{Data: data, Owner: owner(i)}, 24*time.Hour, revs[i])
-				return err
-			},
-			raw: func(ctx context.Context, i int) error { return saveRaw(ctx, pool, ids[i], owner(i), data) }, target: 1.15,
-		},
-		"touch": {
-			ours: func(g, i int) error { return s.Touch(contexts[g], ids[i], 24*time.Hour) },
-			raw:  func(ctx context.Context, i int) error { return saveRaw(ctx, pool, ids[i], owner(i), data) }, target: 0.6,
-		},
-	}[verb]
-	var lines []line
-	for _, limit := range []struct {
-		what string
-		call func(g, i int) error
-	}{
-		{"without a bound", func(_, i int) error { return byVerb.raw(context.Background(), i) }},
-		{"bounded", func(g, i int) error {
-			ctx, cancel := context.WithTimeout(contexts[g], callTime)
-			defer cancel()
-			return byVerb.raw(ctx, i)
-		}},
-	} {
-		r := compare(comparison{goroutines: goroutines, waits: true, ours: each(byVerb.ours), limit: each(limit.call)}, cycles)
-		if err := failed.err(); err != nil {
-			return nil, err
+	v := verb{what: fmt.Sprintf("postgres, %s, 512 B", name), goroutines: goroutines, of: len(ids)}
+	v.hand = func(ctx context.Context, i int) error { return saveRaw(ctx, pool, ids[i], owner(i), data) }
+	switch name {
+	case "load":
+		v.must = 1.1
+		v.ours = func(ctx context.Context, i int) error { return load(ctx, s, ids[i]) }
+		v.hand = func(ctx context.Context, i int) error { return loadRaw(ctx, pool, rawLoad, ids[i]) }
+	case "update":
+		v.must = 1.15
+		v.ours = func(ctx context.Context, i int) (err error) {
+			revs[i], err = s.Update(ctx, ids[i], store.Record{Data: data, Owner: owner(i)}, 24*time.Hour, revs[i])
+			return err
 		}
-		what := fmt.Sprintf("postgres, %s, 512 B, %s, the limit %s", verb, count(goroutines), limit.what)
-		lines = append(lines, r.line(what, target{byVerb.target, -1}))
+	case "touch":
+		v.must = 0.6
+		v.ours = func(ctx context.Context, i int) error { return s.Touch(ctx, ids[i], 24*time.Hour) }
 	}
-	return lines, nil
-}
-
-func load(ctx context.Context, s *postgres.Store, id string) error {
-	e, err := s.Load(ctx, id)
-	if err == nil && len(e.Data) != dataBytes {
-		err = fmt.Errorf("loaded %d B", len(e.Data))
-	}
-	return err
+	return v.compare(cycles)
 }
 
 func loadRaw(ctx context.Context, pool *pgxpool.Pool, sql, id string) error {

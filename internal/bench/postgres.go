@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
-	"crypto/rand"
 	"fmt"
-	mathrand "math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,20 +27,16 @@ type pgSizes struct {
 	quiet        time.Duration // of a table that is then swept
 }
 
-var full = pgSizes{
+var pgFull = pgSizes{
 	held: 4000, small: 10_000, large: crowd, stored: 10_000, visitors: 4000, expired: crowd, quiet: 10 * time.Second,
 }
-
-// callTime is how long a program lets a statement take that it sends by hand: what the
-// store does by itself.
-const callTime = 2 * time.Second
 
 func (p *pg) rows() []row {
 	rows := []row{{"postgres, the server", p.describe}}
 	for _, goroutines := range []int{1, 16} {
-		for _, verb := range []string{"load", "update", "touch"} {
-			rows = append(rows, row{fmt.Sprintf("postgres, %s, %s", verb, count(goroutines)), func(cycles int) ([]line, error) {
-				return p.verb(verb, goroutines, cycles)
+		for _, name := range []string{"load", "update", "touch"} {
+			rows = append(rows, row{fmt.Sprintf("postgres, %s, %s", name, count(goroutines)), func(cycles int) ([]line, error) {
+				return p.verb(name, goroutines, cycles)
 			}})
 		}
 	}
@@ -70,7 +62,7 @@ func (p *pg) table(name string) (*pgxpool.Pool, *postgres.Store, func(), error) 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	s, err := postgres.New(pool, &postgres.Options{Schema: p.server.schema, Table: name, SweepEvery: -1, Migrate: true})
+	s, err := postgres.New(pool, &postgres.Options{Schema: p.server.token, Table: name, SweepEvery: -1, Migrate: true})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -87,7 +79,7 @@ func (p *pg) create(table string, n, bytes int) ([]string, []store.Revision, err
 		return nil, nil, err
 	}
 	defer quick.Close()
-	s, err := postgres.New(quick, &postgres.Options{Schema: p.server.schema, Table: table, SweepEvery: -1})
+	s, err := postgres.New(quick, &postgres.Options{Schema: p.server.token, Table: table, SweepEvery: -1})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,71 +97,4 @@ func (p *pg) create(table string, n, bytes int) ([]string, []store.Revision, err
 		return nil
 	})
 	return ids, revs, err
-}
-
-// together calls f in n goroutines and returns one of their errors.
-func together(n int, f func(g int) error) error {
-	var first failure
-	var wg sync.WaitGroup
-	for g := range n {
-		wg.Go(func() { first.note(f(g)) })
-	}
-	wg.Wait()
-	return first.err()
-}
-
-// failure is the first error that was noted. A row must return it, not panic: what it
-// made in the server is to be removed.
-type failure struct{ first atomic.Pointer[error] }
-
-func (f *failure) note(err error) {
-	if err != nil {
-		f.first.CompareAndSwap(nil, &err)
-	}
-}
-
-func (f *failure) err() error {
-	if err := f.first.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// noise is data that cannot be compressed.
-func noise(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b)
-	return b
-}
-
-func owner(i int) string { return fmt.Sprintf("user:%06d", i) }
-
-// calls makes a block of calls, each for one of n sessions by chance, of which every
-// goroutine has its own.
-func (f *failure) calls(goroutines, n int, call func(g, i int) error) block {
-	mine := n / goroutines
-	return func(g, n int) {
-		for range n {
-			if f.first.Load() != nil {
-				return
-			}
-			f.note(call(g, g*mine+mathrand.N(mine)))
-		}
-	}
-}
-
-// requestContexts returns a context for each goroutine, as that of a request is: it can
-// be cancelled, and has values.
-func requestContexts(n int) (contexts []context.Context, end func()) {
-	type key struct{}
-	var cancels []func()
-	for range n {
-		c, cancel := context.WithCancel(context.WithValue(ctx, key{}, n))
-		contexts, cancels = append(contexts, c), append(cancels, cancel)
-	}
-	return contexts, func() {
-		for _, cancel := range cancels {
-			cancel()
-		}
-	}
 }

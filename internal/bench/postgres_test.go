@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -13,58 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 )
-
-func TestChoose(t *testing.T) {
-	all := []part{
-		{"a", true, []row{{name: "a1"}, {name: "a2"}}},
-		{"b", true, []row{{name: "b1"}}},
-		{"b-long", false, []row{{name: "long"}}},
-	}
-	for only, want := range map[string]string{"": "a1 a2 b1", "b": "b1", "b-long,a": "a1 a2 long"} {
-		rows, err := choose(all, only)
-		var got []string
-		for _, r := range rows {
-			got = append(got, r.name)
-		}
-		if strings.Join(got, " ") != want || err != nil {
-			t.Errorf("-only %q: %v, %v, want %s", only, got, err, want)
-		}
-	}
-	for _, only := range []string{"c", "a,", "a,bb"} {
-		if _, err := choose(all, only); err == nil || !strings.Contains(err.Error(), "a,b,b-long") {
-			t.Errorf("-only %q: %v, want an error that names the parts", only, err)
-		}
-	}
-}
-
-// The names of the rows begin with their part's, so that -run can tell them apart.
-func TestRowsAreNamedAfterTheirPart(t *testing.T) {
-	for _, p := range parts(nil) {
-		name, _, _ := strings.Cut(p.name, "-")
-		for _, r := range p.rows {
-			if !strings.HasPrefix(r.name, name) {
-				t.Errorf("part %s has a row %q", p.name, r.name)
-			}
-		}
-	}
-}
-
-func TestWhatIsMissingIsLeftOut(t *testing.T) {
-	nowhere := &missing{what: "It", how: "Buy one.", err: errors.New("no server")}
-	measured := 0
-	rows := []row{
-		{"first", func(int) ([]line, error) { return nil, fmt.Errorf("open: %w", nowhere) }},
-		{"second", func(int) ([]line, error) { measured++; return []line{{what: "second"}}, nil }},
-	}
-	var out strings.Builder
-	err := run(&out, rows, "", 100)
-	if !errors.Is(err, nowhere) || err.Error() != "It is not measured: no server\nBuy one." {
-		t.Errorf("got %v", err)
-	}
-	if measured != 1 || !strings.Contains(out.String(), "| second |") {
-		t.Errorf("the other row was measured %d times:\n%s", measured, out.String())
-	}
-}
 
 func TestDay(t *testing.T) {
 	const idle = 30 * time.Minute
@@ -95,27 +41,6 @@ func TestDay(t *testing.T) {
 	}
 }
 
-func TestCallsStopAtTheFirstError(t *testing.T) {
-	var f failure
-	wrong := errors.New("wrong")
-	calls := 0
-	b := f.calls(4, 400, func(g, i int) error {
-		if calls++; i < g*100 || i >= (g+1)*100 {
-			t.Errorf("goroutine %d is given session %d", g, i)
-		}
-		if calls == 50 {
-			return wrong
-		}
-		return nil
-	})
-	for g := range 4 {
-		b(g, 20)
-	}
-	if calls != 50 || f.err() != wrong {
-		t.Errorf("%d calls and %v, want 50 and the error", calls, f.err())
-	}
-}
-
 func TestWatchCountsTheLongestOfEachSecond(t *testing.T) {
 	var w watch
 	start := time.Now()
@@ -136,7 +61,7 @@ func TestPostgresRows(t *testing.T) {
 	if url == "" {
 		t.Skip("SOJOURN_TEST_POSTGRES_URL is not set: it names a server to test with, like postgres://postgres@localhost:5432/postgres?sslmode=disable")
 	}
-	server := newServer(os.Getenv)
+	server := newPostgres(os.Getenv)
 	p := &pg{server: server, sizes: pgSizes{held: 64, small: 100, large: 1000, stored: 500, visitors: 20, expired: 1200, quiet: 50 * time.Millisecond}}
 	defer func() {
 		if err := server.close(); err != nil {
@@ -148,7 +73,7 @@ func TestPostgresRows(t *testing.T) {
 		}
 		defer func() { _ = c.Close(context.Background()) }()
 		var left int
-		if err := c.QueryRow(t.Context(), `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, server.schema).Scan(&left); err != nil || left != 0 {
+		if err := c.QueryRow(t.Context(), `SELECT count(*) FROM pg_namespace WHERE nspname = $1`, server.token).Scan(&left); err != nil || left != 0 {
 			t.Errorf("%d schemas are left, %v", left, err)
 		}
 	}()
@@ -164,7 +89,7 @@ func TestPostgresRows(t *testing.T) {
 		}
 	}
 	var tables int
-	if err := server.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = $1`, server.schema).Scan(&tables); err != nil || tables != 0 {
+	if err := server.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = $1`, server.token).Scan(&tables); err != nil || tables != 0 {
 		t.Errorf("the rows leave %d tables, %v", tables, err)
 	}
 }

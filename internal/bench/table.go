@@ -16,21 +16,23 @@ type line struct {
 
 // target is what a comparison must reach.
 type target struct {
-	ratio  float64 // ours is at most so many times the limit
+	ratio  float64 // ours is at most so many times the limit; 0 is not asked
 	allocs float64 // and allocates at most so many times more often in a call; below 0 is not asked
 }
 
 func (r result) line(what string, t target) line {
 	l := line{
-		what:    what,
-		ours:    duration(r.ours),
-		limit:   duration(r.limit),
-		ratio:   fmt.Sprintf("%.2f", r.ratio),
-		noise:   fmt.Sprintf("%.2f (%.2f to %.2f)", r.noise, r.noiseLow, r.noiseHigh),
-		allocs:  fmt.Sprintf("%.4g / %.4g", r.oursAllocs, r.limitAllocs),
-		target:  fmt.Sprintf("x%g", t.ratio),
-		reached: r.ratio <= t.ratio,
+		what:   what,
+		ours:   duration(r.ours),
+		limit:  duration(r.limit),
+		ratio:  fmt.Sprintf("%.2f", r.ratio),
+		noise:  fmt.Sprintf("%.2f (%.2f to %.2f)", r.noise, r.noiseLow, r.noiseHigh),
+		allocs: fmt.Sprintf("%.4g / %.4g", r.oursAllocs, r.limitAllocs),
 	}
+	if t.ratio == 0 {
+		return l
+	}
+	l.target, l.reached = fmt.Sprintf("x%g", t.ratio), r.ratio <= t.ratio
 	if t.allocs >= 0 {
 		l.target += fmt.Sprintf(", %g allocs more", t.allocs)
 		l.reached = l.reached && r.oursAllocs <= r.limitAllocs+t.allocs
