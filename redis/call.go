@@ -28,6 +28,9 @@ func (s *Store) run(ctx context.Context, k call.Kind, f func(ctx context.Context
 // repeats by itself.
 func (s *Store) judge(ctx context.Context, err error, unsure bool) call.Verdict {
 	v := judge(err, unsure)
+	if s.client.auto != nil && s.client.cluster != nil && (s.client.redirected(err) || unsent(err)) {
+		v = call.Lost // it leaves the error of an earlier try where a later one lost the reply
+	}
 	if s.client.cluster != nil && (v == call.Lost || unsent(err)) {
 		s.client.cluster.ReloadState(ctx)
 	}
@@ -41,7 +44,8 @@ type batch struct {
 	cmds func(ctx context.Context, i int, source bool) []redis.Cmder // source: scripts are sent along
 	take func(i int, cmds []redis.Cmder) error                       // an answer; a second one if the wait for replicas failed
 
-	replicas int // that must have what was written, see confirm
+	skip     func(error) bool // or nil: an error that is for take to see
+	replicas int              // that must have what was written, see confirm
 }
 
 // all has the batch answered within one call. What was not answered is asked again.
@@ -76,12 +80,15 @@ func (s *Store) all(ctx context.Context, k call.Kind, b *batch) error {
 				have = newNumber(ctx, "wait", b.replicas, patience(ctx, g.node, len(groups)-n).Milliseconds())
 				_ = pipe.Process(ctx, have)
 			}
-			_, _ = pipe.Exec(ctx) // each command has its error
+			exec(ctx, pipe)
 			for j, i := range g.members {
 				err, moved := firstError(cmds[j]), false
 				if moved = s.client.redirected(err); moved {
 					s.client.follow(ctx, cmds[j]...)
 					err = firstError(cmds[j])
+				}
+				if err != nil && b.skip != nil && b.skip(err) {
+					err = nil
 				}
 				if err == nil {
 					if err := b.take(i, cmds[j]); err != nil {
@@ -92,14 +99,16 @@ func (s *Store) all(ctx context.Context, k call.Kind, b *batch) error {
 				case err != nil:
 					source = source || redis.HasErrorPrefix(err, "NOSCRIPT")
 					failed(i, err)
-				case have.IntCmd != nil && have.Err() != nil:
+				case have.IntCmd == nil:
+				case moved:
+					short = &shortError{want: b.replicas, why: errMoving}
+				case refuses(have.Err()):
+					short = &shortError{want: b.replicas, why: told(have.Err(), true)}
+				case have.Err() != nil:
 					failed(i, have.Err())
-				case have.IntCmd != nil && moved:
-					failed(i, errMoving) // written, but nobody waited for the replicas there
+				case have.Val() < int64(b.replicas):
+					short = &shortError{have: have.Val(), want: b.replicas}
 				}
-			}
-			if have.IntCmd != nil && have.Err() == nil && have.Val() < int64(b.replicas) {
-				short = &shortError{have: int(have.Val()), want: b.replicas}
 			}
 		}
 		if pending = left; len(pending) == 0 {
@@ -142,7 +151,10 @@ func (s *Store) groups(ctx context.Context, b *batch, pending []int, failed func
 // firstError returns the first of the errors that are not just that nothing is there.
 func firstError(cmds []redis.Cmder) error {
 	for _, cmd := range cmds {
-		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+		if err := cmd.Err(); err != nil && !nothing(err) {
+			if w, ok := cmd.(command); ok && !w.sent.sent {
+				err = &unsentError{err}
+			}
 			return err
 		}
 	}
@@ -157,6 +169,8 @@ func worse(v, w call.Verdict) bool {
 }
 
 // patience is how long a server waits for its replicas, of so many servers that are to do so.
+// It answers up to a tenth of a second late (hz 10), and that must be before the client
+// gives up on it.
 func patience(ctx context.Context, node *redis.Client, servers int) time.Duration {
 	d := time.Second
 	if end, ok := ctx.Deadline(); ok {
@@ -165,17 +179,36 @@ func patience(ctx context.Context, node *redis.Client, servers int) time.Duratio
 	if most := node.Options().ReadTimeout; most > 0 {
 		d = min(d, most)
 	}
-	return max(d-d/5, time.Millisecond) // its answer has a way to go
+	return max(min(d-d/5, d-130*time.Millisecond), time.Millisecond)
+}
+
+// refuses reports whether err is a server's answer.
+func refuses(err error) bool {
+	_, ok := errors.AsType[redis.Error](err)
+	return ok && !unsent(err)
 }
 
 // errMoving is of a write that was made in a slot on its way to another server.
-var errMoving = errors.New("the slot is moving to another server, of which the replicas were not waited for")
+var errMoving = errors.New("its slot is moving to another server, whose replicas were not waited for")
 
-// shortError is a write that too few replicas have: a failover may undo it.
-type shortError struct{ have, want int }
+// shortError is a write that too few replicas have, or of which nobody can tell how many: a
+// failover may undo it.
+type shortError struct {
+	have int64
+	want int
+	why  error // that nobody can tell, or nil
+}
 
 func (e *shortError) Error() string {
+	if e.why != nil {
+		return fmt.Sprintf("%v: it was written, and a failover may undo it, since %v", store.ErrUnknown, e.why)
+	}
 	return fmt.Sprintf("%v: it was written, and %d of %d replicas have it: a failover may undo it", store.ErrUnknown, e.have, e.want)
 }
 
-func (e *shortError) Unwrap() error { return store.ErrUnknown }
+func (e *shortError) Unwrap() []error {
+	if e.why == nil {
+		return []error{store.ErrUnknown}
+	}
+	return []error{store.ErrUnknown, e.why}
+}

@@ -1,8 +1,8 @@
 package redis
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -101,7 +101,7 @@ func findings(server, info string, cluster bool) (out []*Warning) {
 			found(TooOld, "is Redis %s, and this package needs Redis 7.0, Valkey 7.2 or newer", version)
 		}
 	}
-	switch mode := fields["redis_mode"]; {
+	switch mode := cmp.Or(fields["redis_mode"], fields["server_mode"]); { // Valkey's name for it
 	case mode == "sentinel":
 		found(WrongMode, "is a Sentinel, which keeps no data: use redis.NewFailoverClient, or a redis+sentinel:// URL")
 	case mode == "cluster" && !cluster:
@@ -132,14 +132,16 @@ func (s *Store) agree(ctx context.Context, slots int) error {
 	err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
 		cmd := newGet(ctx, "get", key) // a server that is full still answers that
 		err := s.client.process(ctx, cmd)
-		if errors.Is(err, redis.Nil) {
+		if nothing(err) {
 			cmd = newGet(ctx, "set", key, slots, "nx", "get")
-			if err = s.client.process(ctx, cmd); errors.Is(err, redis.Nil) {
+			if err = s.client.process(ctx, cmd); nothing(err) {
 				found = strconv.Itoa(slots)
 				return nil
 			}
 		}
-		found = cmd.Val()
+		if err == nil {
+			found = cmd.Val()
+		}
 		return err
 	})
 	if err != nil {

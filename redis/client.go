@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,11 +17,14 @@ import (
 // "applied" into "conflict". It repeats those that were answered with another server's
 // address, which were not applied.
 type (
-	command struct{ *redis.Cmd }
-	get     struct{ *redis.StringCmd }
-	number  struct{ *redis.IntCmd }
-	list    struct{ *redis.StringSliceCmd }
-	scan    struct{ *redis.ScanCmd }
+	command struct {
+		*redis.Cmd
+		sent *wire // one of its arguments
+	}
+	get    struct{ *redis.StringCmd }
+	number struct{ *redis.IntCmd }
+	list   struct{ *redis.StringSliceCmd }
+	scan   struct{ *redis.ScanCmd }
 )
 
 func (command) NoRetry() bool { return true }
@@ -31,7 +35,9 @@ func (scan) NoRetry() bool    { return true }
 
 func newScan(ctx context.Context, args ...any) scan { return scan{redis.NewScanCmd(ctx, nil, args...)} }
 
-func newCommand(ctx context.Context, args ...any) command { return command{redis.NewCmd(ctx, args...)} }
+func newCommand(ctx context.Context, sent *wire, args ...any) command {
+	return command{redis.NewCmd(ctx, args...), sent}
+}
 
 func newGet(ctx context.Context, args ...any) get { return get{redis.NewStringCmd(ctx, args...)} }
 
@@ -40,6 +46,41 @@ func newNumber(ctx context.Context, args ...any) number { return number{redis.Ne
 func newList(ctx context.Context, args ...any) list {
 	return list{redis.NewStringSliceCmd(ctx, args...)}
 }
+
+// wire is an argument that knows whether go-redis has asked for its bytes, as it does when
+// it writes a command. An error from before that (of the pool, a dial, a login, a limiter)
+// says that nothing was applied, whatever it is. An AutoPipeliner asks for its size too:
+// what it has queued counts as written.
+type wire struct {
+	b    []byte
+	sent bool
+}
+
+func (w *wire) MarshalBinary() ([]byte, error) {
+	w.sent = true
+	return w.b, nil
+}
+
+// unsentError is an error from before a command was written.
+type unsentError struct{ error }
+
+func (e *unsentError) Unwrap() error { return e.error }
+
+// exec sends a pipeline. What a server answered to the start of a connection (its login,
+// SELECT), go-redis tells of the pipeline and of none of its commands.
+func exec(ctx context.Context, pipe redis.Pipeliner) {
+	cmds, err := pipe.Exec(ctx)
+	if err == nil || slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return c.Err() != nil }) {
+		return
+	}
+	for _, c := range cmds {
+		c.SetErr(&unsentError{err})
+	}
+}
+
+// nothing reports whether the server answered that there is nothing. A Sentinel does so too,
+// of a master that it does not know: then nobody was asked.
+func nothing(err error) bool { return errors.Is(err, redis.Nil) && !unsent(err) }
 
 // client is the caller's, of one server or of a cluster.
 type client struct {
@@ -53,6 +94,9 @@ type client struct {
 
 // newClient refuses what the store cannot use.
 func newClient(c redis.UniversalClient, auto *redis.AutoPipeliner) (*client, error) {
+	if auto != nil && !auto.IsBlocking() {
+		return nil, fmt.Errorf("%w: Options.AutoPipeliner does not wait for answers: it is one of AsyncAutoPipeline, and has to be one of AutoPipeline", store.ErrInvalid)
+	}
 	const how = "set it, or a call would wait for seconds after its deadline has passed"
 	switch c := c.(type) {
 	case *redis.Client:
@@ -101,14 +145,19 @@ func (c *client) masters(ctx context.Context) ([]*redis.Client, error) {
 
 // process sends a command to the server that has its key.
 func (c *client) process(ctx context.Context, cmd redis.Cmder) error {
+	var err error
 	switch {
 	case c.auto != nil:
 		return c.queue(ctx, cmd)
 	case c.one != nil:
-		return c.one.Process(ctx, cmd)
+		err = c.one.Process(ctx, cmd)
 	default:
-		return c.cluster.Process(ctx, cmd)
+		err = c.cluster.Process(ctx, cmd)
 	}
+	if w, ok := cmd.(command); ok && err != nil && !w.sent.sent {
+		return &unsentError{err}
+	}
+	return err
 }
 
 // queue has the AutoPipeliner send a command. That minds no deadline, so that somebody
@@ -169,14 +218,16 @@ func (c *client) eval(ctx context.Context, sc *script, keys []string, args ...an
 // scriptCommand runs a script, sent along with it or named.
 func scriptCommand(ctx context.Context, source bool, sc *script, keys []string, args ...any) command {
 	all := make([]any, 0, 3+len(keys)+len(args))
+	sent := &wire{b: sc.hash}
 	if source {
-		all = append(all, "eval", sc.source)
+		sent.b = sc.source
+		all = append(all, "eval", sent)
 	} else {
-		all = append(all, "evalsha", sc.hash)
+		all = append(all, "evalsha", sent)
 	}
 	all = append(all, len(keys))
 	for _, k := range keys {
 		all = append(all, k)
 	}
-	return newCommand(ctx, append(all, args...)...)
+	return newCommand(ctx, sent, append(all, args...)...)
 }

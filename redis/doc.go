@@ -67,14 +67,17 @@
 // Set maxmemory-policy to noeviction. With volatile-… a full server drops sessions
 // first of all, since they are what has an end ([Warning]); with allkeys-… anything, and New
 // refuses it unless [Options.Evictable]. With noeviction a full server answers Create and Update
-// with [store.ErrFull], keeps what it has, and takes Touch of a session without an owner,
-// and Delete.
+// with [store.ErrFull], keeps what it has, and takes Touch and Delete.
 //
 // While a slot moves to another server of a cluster, List may leave out what moves, and a
 // write to it may be repeated until it has arrived. An owner's index may then come to be on
 // both sides: redis-cli --cluster reshard wants --cluster-replace for that; what an index
 // loses by it comes back as above. What is evicted, or deleted by hand, keeps its entry in
 // the index until its time comes, and is not listed.
+//
+// go-redis has a pool of its own for pipelines, which Load uses beside the one that PoolSize
+// bounds. After an outage either finds the server again by itself, up to a second apart;
+// PipelinePoolSize: -1 has both use one, as [Opener] does.
 //
 // A client's reads may be routed to replicas (ReadOnly, RouteByLatency): this package asks
 // the masters all the same, since a replica may not know of a logout yet. redis.Ring is not

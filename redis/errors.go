@@ -22,10 +22,7 @@ func judge(err error, unsure bool) call.Verdict {
 	if unsure {
 		later = call.Again
 	}
-	if e, ok := errors.AsType[redis.Error](err); ok {
-		if errors.Is(err, redis.Nil) {
-			return call.Final
-		}
+	if e, ok := errors.AsType[redis.Error](err); ok && !unsent(err) {
 		switch code(e) {
 		case "NOSCRIPT", "MOVED", "ASK":
 			return call.Anew
@@ -44,8 +41,6 @@ func judge(err error, unsure bool) call.Verdict {
 	switch {
 	case err == nil:
 		return call.Final
-	case errors.Is(err, errMoving):
-		return call.Again
 	case err == errStrange, err == errRestless:
 		return call.Final
 	case errors.Is(err, redis.ErrClosed):
@@ -58,6 +53,9 @@ func judge(err error, unsure bool) call.Verdict {
 
 // unsent reports whether err is from before there was a connection.
 func unsent(err error) bool {
+	if _, ok := errors.AsType[*unsentError](err); ok {
+		return true
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return true
 	}
@@ -82,6 +80,8 @@ func unsent(err error) bool {
 func code(err redis.Error) string {
 	text := strings.TrimPrefix(err.Error(), "ERR ")
 	switch {
+	case strings.Contains(text, "ACL failure in script"), strings.Contains(text, "user executing the script can't"): // Redis 7.0
+		return "NOPERM"
 	case strings.Contains(text, "non local key"):
 		return "MOVING" // a script came upon a key that is on its way to another server
 	case strings.HasPrefix(text, "max number of clients"):
@@ -152,7 +152,7 @@ func (e *serverError) RedisError() {}
 // told returns err without any text that may hold an id, an owner or data. Of what the
 // store says it for (ErrFull and the like) nothing is left where unsure is set.
 func told(err error, unsure bool) error {
-	if err == nil || call.Answered(err) || errors.Is(err, errMoving) || err == errStrange || err == errRestless {
+	if err == nil || call.Answered(err) || err == errStrange || err == errRestless {
 		return err
 	}
 	if e, ok := errors.AsType[redis.Error](err); ok {
@@ -168,6 +168,9 @@ func told(err error, unsure bool) error {
 			m.kind = nil
 		}
 		return &serverError{code: c, text: m.text, kind: m.kind}
+	}
+	if e, ok := errors.AsType[*unsentError](err); ok {
+		return e.error // of a dial, or of the caller's own code: nothing of ours was in it
 	}
 	for _, plain := range []error{
 		context.Canceled, context.DeadlineExceeded, redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted, io.EOF, io.ErrUnexpectedEOF,

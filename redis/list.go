@@ -63,6 +63,7 @@ func (s *Store) entries(ctx context.Context, ids []string, q store.Query) ([]sto
 			}
 			return []redis.Cmder{value, newNumber(ctx, "pttl", key)}
 		},
+		skip: func(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }, // no more readable than others
 		take: func(i int, cmds []redis.Cmder) error {
 			value, _ := cmds[0].(get).Bytes()
 			e, err := s.row.entry(value, cmds[1].(number).Val())
@@ -109,7 +110,7 @@ func (s *Store) Clear(ctx context.Context) error {
 }
 
 // DeleteOwner implements [store.OwnerDeleter], in pipelines of 500 sessions, each with
-// Options.Timeout. It ends when the owner has none left. A pipeline whose reply was lost
+// Options.Timeout. A pipeline whose reply was lost
 // is made, and its sessions may not be counted.
 func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 	if err := s.calls.Check(store.CheckDeleteOwner(ctx, owner)); err != nil {
@@ -124,7 +125,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 			if o.live {
 				ended++
 			}
-			stay[i] = o.stays
+			stay[i] = !o.left
 		}
 		return stay, short.note(err)
 	})
@@ -132,7 +133,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 }
 
 // removed is what became of a session that was to be removed.
-type removed struct{ live, stays bool }
+type removed struct{ live, left bool }
 
 // removal are the arguments of the script that removes a session.
 func (s *Store) removal(at place, id, owner string) []any {
@@ -163,7 +164,7 @@ func (s *Store) remove(ctx context.Context, ids []string, owner string, confirm 
 			if err != nil || len(said) != 2 {
 				return errStrange
 			}
-			out[i] = removed{out[i].live || said[0] == 1, said[1] == 1}
+			out[i] = removed{out[i].live || said[0] == 1, out[i].left || said[1] == 1}
 			return nil
 		},
 	}

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -53,8 +54,9 @@ func open(ctx context.Context, rawURL string) (store.Store, error) {
 }
 
 // dial makes the client. A deadline is minded, what cannot be reached is an error at once
-// (this package repeats by itself what is worth it), and servers are not asked for
-// notices that only a vendor's has.
+// (this package repeats by itself what is worth it), servers are not asked for notices that
+// only a vendor's has, and there is one pool: of two, which go-redis has by default, one may
+// still say that the server is down while the other has found it again.
 func dial(rawURL, kind string) (redis.UniversalClient, error) {
 	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch kind {
@@ -66,21 +68,24 @@ func dial(rawURL, kind string) (redis.UniversalClient, error) {
 		if o.MasterName == "" {
 			return nil, invalid("the URL lacks master_name, the name that the Sentinels know the master by")
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries = true, 1
+		o.ContextTimeoutEnabled = true
+		o.DialerRetries, o.PipelinePoolSize = cmp.Or(o.DialerRetries, 1), cmp.Or(o.PipelinePoolSize, -1)
 		return redis.NewFailoverClient(o), nil
 	case "cluster":
 		o, err := redis.ParseClusterURL(rawURL)
 		if err != nil {
 			return nil, parseError(err)
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries, o.MaintNotificationsConfig = true, 1, quiet
+		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, quiet
+		o.DialerRetries, o.PipelinePoolSize = cmp.Or(o.DialerRetries, 1), cmp.Or(o.PipelinePoolSize, -1)
 		return redis.NewClusterClient(o), nil
 	default:
 		o, err := redis.ParseURL(rawURL)
 		if err != nil {
 			return nil, parseError(err)
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries, o.MaintNotificationsConfig = true, 1, quiet
+		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, quiet
+		o.DialerRetries, o.PipelinePoolSize = cmp.Or(o.DialerRetries, 1), cmp.Or(o.PipelinePoolSize, -1)
 		return redis.NewClient(o), nil
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -77,30 +78,64 @@ func (s *Store) scan(ctx context.Context, take func(id string), then func() (boo
 		return false, err
 	}
 	for _, node := range nodes {
-		for cursor, began := uint64(0), false; cursor != 0 || !began; began = true {
-			if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+		for before, after := "", "again"; before != after; {
+			if before, err = s.life(ctx, node); err != nil {
 				return false, err
 			}
-			var keys []string
-			err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
-				cmd := newScan(ctx, "scan", cursor, "match", s.row.pattern(s.prefix), "count", page)
-				if err := node.Process(ctx, cmd); err != nil {
-					return err // the step is made again from where it began
-				}
-				keys, cursor = cmd.Val()
-				return nil
-			})
-			if err != nil {
+			if more, err := s.scanNode(ctx, node, take, then); err != nil || !more {
 				return false, err
 			}
-			for _, key := range keys {
-				if id, ok := s.row.id(s.prefix, key); ok {
-					take(id)
-				}
-			}
-			if more, err := then(); err != nil || !more {
+			if after, err = s.life(ctx, node); err != nil {
 				return false, err
 			}
+		}
+	}
+	return true, nil
+}
+
+// life names what a cursor is good for: one run of a server. Another run, or the server
+// that Sentinel has put in its place, has its keys in another order.
+func (s *Store) life(ctx context.Context, node *redis.Client) (id string, err error) {
+	if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+		return "", err
+	}
+	err = s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
+		cmd := newGet(ctx, "info", "server")
+		err := node.Process(ctx, cmd)
+		if redis.IsPermissionError(err) {
+			return nil // New has said so
+		}
+		_, id, _ = strings.Cut(cmd.Val(), "\nrun_id:")
+		id, _, _ = strings.Cut(id, "\r")
+		return err
+	})
+	return id, err
+}
+
+func (s *Store) scanNode(ctx context.Context, node *redis.Client, take func(id string), then func() (bool, error)) (bool, error) {
+	for cursor, began := uint64(0), false; cursor != 0 || !began; began = true {
+		if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+			return false, err
+		}
+		var keys []string
+		err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
+			cmd := newScan(ctx, "scan", cursor, "match", s.row.pattern(s.prefix), "count", page)
+			if err := node.Process(ctx, cmd); err != nil {
+				return err // the step is made again from where it began
+			}
+			keys, cursor = cmd.Val()
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, key := range keys {
+			if id, ok := s.row.id(s.prefix, key); ok {
+				take(id)
+			}
+		}
+		if more, err := then(); err != nil || !more {
+			return false, err
 		}
 	}
 	return true, nil
@@ -154,6 +189,16 @@ func share(indexes int) int { return max(page/indexes, 8) }
 // those of which f says that their entry stays. Entries are in the order of their
 // deadlines: what is touched meanwhile comes again later.
 func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (stay []bool, err error)) error {
+	for {
+		progress, stuck, err := s.pass(ctx, owner, f)
+		if err != nil || !stuck || !progress {
+			return err
+		}
+	}
+}
+
+// pass is one way through the indexes. stuck reports that entries stayed, progress that others did not.
+func (s *Store) pass(ctx context.Context, owner string, f func(ids []string) (stay []bool, err error)) (progress, stuck bool, err error) {
 	type index struct{ tag, from int }
 	open := make([]index, len(s.tags))
 	for i := range open {
@@ -161,12 +206,13 @@ func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (s
 	}
 	for len(open) > 0 {
 		if err := s.calls.Check(store.CheckDeleteOwner(ctx, owner)); err != nil {
-			return err
+			return progress, stuck, err
 		}
 		var ids []string
 		var of []int // the place in open of each
 		var next []index
 		limit := share(len(open))
+		more := make([]bool, len(open))
 		err := s.all(ctx, call.Reads, &batch{
 			n:   len(open),
 			key: func(i int) string { return s.row.index(s.prefix, s.tags[open[i].tag], owner) },
@@ -175,38 +221,40 @@ func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (s
 				return []redis.Cmder{newList(ctx, "zrange", s.row.index(s.prefix, s.tags[open[i].tag], owner), from, from+limit-1)}
 			},
 			take: func(i int, cmds []redis.Cmder) error {
-				for _, id := range cmds[0].(list).Val() {
+				found := cmds[0].(list).Val()
+				for _, id := range found {
 					ids, of = append(ids, id), append(of, i)
 				}
+				more[i] = len(found) == limit // fewer are all that there were
 				return nil
 			},
 		})
 		if err != nil {
-			return err
+			return progress, stuck, err
 		}
-		again := make([]bool, len(open))
 		for n := 0; n < len(ids); n += page {
 			end := min(n+page, len(ids))
 			stay, err := f(ids[n:end])
 			if err != nil {
-				return err
+				return progress, stuck, err
 			}
 			for j, stays := range stay {
-				at := of[n+j]
-				again[at] = true
 				if stays {
-					open[at].from++
+					open[of[n+j]].from++
+					stuck = true
+				} else {
+					progress = true
 				}
 			}
 		}
 		for i, x := range open {
-			if again[i] { // until it was seen empty
+			if more[i] {
 				next = append(next, x)
 			}
 		}
 		open = next
 	}
-	return nil
+	return progress, stuck, nil
 }
 
 // shortfall keeps what is to be told in the end: that some server has too few replicas of

@@ -6,11 +6,11 @@ import (
 )
 
 // script is a script and the name that a server knows it by.
-type script struct{ source, hash string }
+type script struct{ source, hash []byte }
 
 func newScript(source string) *script {
 	sum := sha1.Sum([]byte(source)) // Redis's choice
-	return &script{source, hex.EncodeToString(sum[:])}
+	return &script{[]byte(source), []byte(hex.EncodeToString(sum[:]))}
 }
 
 // The scripts name keys themselves: the index of an owner is known only once the session
@@ -42,18 +42,18 @@ local function now()
 end
 local function last(index)
 	local top = redis.pcall('ZRANGE', index, 0, 0, 'REV', 'WITHSCORES')
-	if top[2] then redis.pcall('PEXPIREAT', index, top[2]) end
+	if top[2] then redis.pcall('PEXPIREAT', index, top[2] + 1) end
 end
 local function enter(index, id, now, deadline)
 	redis.call('ZADD', index, deadline, id)
-	if redis.call('PEXPIREAT', index, deadline, 'GT') == 0 then last(index) end
+	if redis.call('PEXPIREAT', index, deadline + 1, 'GT') == 0 then last(index) end
 	local over = redis.call('ZRANGE', index, '-inf', '(' .. now, 'BYSCORE', 'LIMIT', 0, 16)
 	if #over > 0 then redis.call('ZREM', index, unpack(over)) end
 end
 local function leave(index, id)
 	local gone = redis.pcall('ZREM', index, id)
 	if gone == 1 then last(index) end
-	return type(gone) == 'number'
+	return gone == 1 and 1 or 0
 end
 `
 
@@ -114,6 +114,7 @@ end
 ` + ownIndex + `
 local now = now()
 local deadline = now + ARGV[1]
+redis.call('PEXPIREAT', ARGV[3] .. old, deadline + 1, 'GT')
 enter(ARGV[3] .. old, ARGV[2], now, deadline)
 if redis.call('PEXPIREAT', KEYS[1], deadline, 'XX') == 1 then return 1 end
 return -1
@@ -128,20 +129,20 @@ return -1
 const ownRemove = ownHead + ownIndex + `
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 264)
 local old = type(head) == 'string' and owner(head)
-local live, stays = 0, 0
+local live, left = 0, 0
 if ARGV[3] == '' or not old or old == ARGV[3] then
 	local gone = redis.call('UNLINK', KEYS[1])
 	if old then live = gone end
 	if gone == 1 then ARGV[4] = '' end
-	if old and old ~= '' then leave(ARGV[2] .. old, ARGV[1]) end
+	if old and old ~= '' then left = leave(ARGV[2] .. old, ARGV[1]) end
 end
 if ARGV[3] ~= '' and old ~= ARGV[3] then
-	if not leave(ARGV[2] .. ARGV[3], ARGV[1]) then stays = 1 end
+	left = leave(ARGV[2] .. ARGV[3], ARGV[1])
 end
 if ARGV[4] ~= '' and redis.call('PEXPIRE', ARGV[4], 3600000) == 0 then
 	redis.call('SET', ARGV[4], '', 'PX', 3600000)
 end
-return {live, stays}
+return {live, left}
 `
 
 // ownLoad reads a session and what is left of its life in one command, for a client that

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"sync"
 	"time"
@@ -190,12 +189,12 @@ func (s *Store) load(ctx context.Context, key string) (store.Entry, error) {
 	pipe := node.Pipeline()
 	_ = pipe.Process(ctx, value)
 	_ = pipe.Process(ctx, left)
-	_, _ = pipe.Exec(ctx) // each command has its error
+	exec(ctx, pipe)
 	if s.client.redirected(value.Err()) || s.client.redirected(left.Err()) {
 		s.client.follow(ctx, value, left)
 	}
 	if err := value.Err(); err != nil {
-		if errors.Is(err, redis.Nil) {
+		if nothing(err) {
 			err = store.ErrNotFound
 		}
 		return store.Entry{}, err
@@ -263,8 +262,9 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 // asks what, and returns its revision.
 func (s *Store) createPlain(ctx context.Context, key string, value []byte, life int64) (store.Revision, error) {
 	for range tries {
-		err := s.client.process(ctx, newCommand(ctx, "set", key, value, "px", life, "nx"))
-		if !errors.Is(err, redis.Nil) {
+		sent := &wire{b: value}
+		err := s.client.process(ctx, newCommand(ctx, sent, "set", key, sent, "px", life, "nx"))
+		if !nothing(err) {
 			return 0, err
 		}
 		e, err := s.load(ctx, key)
@@ -371,7 +371,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		nodes, err := s.client.masters(ctx)
 		for _, n := range nodes {
 			if err == nil {
-				err = n.Process(ctx, newCommand(ctx, "ping"))
+				err = n.Process(ctx, newGet(ctx, "ping"))
 			}
 		}
 		return err

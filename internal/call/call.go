@@ -104,7 +104,7 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 	}
 	attempt, cancel := context.WithDeadline(attempt, end)
 	defer cancel()
-	unsure := false
+	unsure, anew := false, 0
 	for n := 0; ; n++ {
 		v, err := f(attempt, unsure)
 		if err == nil {
@@ -113,10 +113,13 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 		if _, ok := errors.AsType[*question](err); ok && v == Lost {
 			v = Again
 		}
-		if v == Lost {
+		switch v {
+		case Lost:
 			unsure = unsure || k.Writes
+		case Anew:
+			anew++
 		}
-		if v == Final || v == Anew && n >= 3 || ctx.Err() != nil || !Pause(attempt, n) {
+		if v == Final || anew > 3 || ctx.Err() != nil || !Pause(attempt, n) {
 			return c.outcome(ctx, end, err, unsure)
 		}
 	}

@@ -39,7 +39,7 @@ func connect(tb testing.TB, rawURL string, dial Dial, user, password string) gor
 		if err != nil {
 			tb.Fatal(err)
 		}
-		o.ContextTimeoutEnabled, o.PoolSize, o.Dialer, o.DialerRetries = true, connections, dial, 1
+		o.ContextTimeoutEnabled, o.PoolSize, o.PipelinePoolSize, o.Dialer, o.DialerRetries = true, connections, -1, dial, 1
 		if user != "" {
 			o.Username, o.Password = user, password
 		}
@@ -49,7 +49,7 @@ func connect(tb testing.TB, rawURL string, dial Dial, user, password string) gor
 		if err != nil {
 			tb.Fatal(err)
 		}
-		o.ContextTimeoutEnabled, o.PoolSize, o.Dialer, o.DialerRetries = true, connections, dial, 1
+		o.ContextTimeoutEnabled, o.PoolSize, o.PipelinePoolSize, o.Dialer, o.DialerRetries = true, connections, -1, dial, 1
 		if user != "" {
 			o.Username, o.Password = user, password
 		}
@@ -59,7 +59,7 @@ func connect(tb testing.TB, rawURL string, dial Dial, user, password string) gor
 		if err != nil {
 			tb.Fatal(err)
 		}
-		o.ContextTimeoutEnabled, o.PoolSize, o.DialerRetries = true, connections, 1
+		o.ContextTimeoutEnabled, o.PoolSize, o.PipelinePoolSize, o.DialerRetries = true, connections, -1, 1
 		if dial != nil {
 			o.Dialer = dial
 		}
