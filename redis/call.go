@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -50,76 +51,118 @@ type batch struct {
 
 // all has the batch answered within one call. What was not answered is asked again.
 func (s *Store) all(ctx context.Context, k call.Kind, b *batch) error {
-	pending := make([]int, b.n)
-	for i := range pending {
-		pending[i] = i
+	a := &asking{s: s, b: b, pending: make([]int, b.n)}
+	for i := range a.pending {
+		a.pending[i] = i
 	}
-	source := false
-	var short error
-	err := s.calls.Run(ctx, k, func(ctx context.Context, unsure bool) (call.Verdict, error) {
-		var left []int
-		worst, first := call.Again, error(nil)
-		failed := func(i int, err error) {
-			left = append(left, i)
-			if v := s.judge(ctx, err, unsure); first == nil || worse(v, worst) {
-				worst, first = v, err
-			}
-		}
-		groups := s.groups(ctx, b, pending, failed)
-		for n, g := range groups {
-			pipe := g.node.Pipeline()
-			cmds := make([][]redis.Cmder, len(g.members))
-			for j, i := range g.members {
-				cmds[j] = b.cmds(ctx, i, source)
-				for _, cmd := range cmds[j] {
-					_ = pipe.Process(ctx, cmd)
-				}
-			}
-			var have number
-			if b.replicas > 0 && short == nil {
-				have = newNumber(ctx, "wait", b.replicas, patience(ctx, g.node, len(groups)-n).Milliseconds())
-				_ = pipe.Process(ctx, have)
-			}
-			exec(ctx, pipe)
-			for j, i := range g.members {
-				err, moved := firstError(cmds[j]), false
-				if moved = s.client.redirected(err); moved {
-					s.client.follow(ctx, cmds[j]...)
-					err = firstError(cmds[j])
-				}
-				if err != nil && b.skip != nil && b.skip(err) {
-					err = nil
-				}
-				if err == nil {
-					if err := b.take(i, cmds[j]); err != nil {
-						return call.Final, err
-					}
-				}
-				switch {
-				case err != nil:
-					source = source || redis.HasErrorPrefix(err, "NOSCRIPT")
-					failed(i, err)
-				case have.IntCmd == nil:
-				case moved:
-					short = &shortError{want: b.replicas, why: errMoving}
-				case refuses(have.Err()):
-					short = &shortError{want: b.replicas, why: told(have.Err(), true)}
-				case have.Err() != nil:
-					failed(i, have.Err())
-				case have.Val() < int64(b.replicas):
-					short = &shortError{have: have.Val(), want: b.replicas}
-				}
-			}
-		}
-		if pending = left; len(pending) == 0 {
-			return call.Final, nil
-		}
-		return worst, first
-	})
-	if err == nil {
-		return short
+	if err := s.calls.Run(ctx, k, a.attempt); err != nil {
+		return err
 	}
-	return err
+	return a.short
+}
+
+// asking is a batch on its way.
+type asking struct {
+	s       *Store
+	b       *batch
+	pending []int // not answered yet
+	source  bool  // some server does not know a script
+	short   error // a shortError, or nil
+
+	// Of one attempt, in which the servers are asked at once.
+	mu      sync.Mutex
+	unsure  bool
+	left    []int
+	verdict call.Verdict
+	err     error
+	strange error // an answer that nobody can read
+}
+
+func (a *asking) attempt(ctx context.Context, unsure bool) (call.Verdict, error) {
+	a.unsure, a.left, a.err = unsure, nil, nil
+	groups := a.s.groups(ctx, a.b, a.pending, func(i int, err error) { a.failed(ctx, i, err) })
+	source, wait := a.source, a.b.replicas > 0 && a.short == nil
+	var others sync.WaitGroup
+	for n, g := range groups {
+		if n < len(groups)-1 {
+			others.Go(func() { a.ask(ctx, g, source, wait) })
+		} else {
+			a.ask(ctx, g, source, wait)
+		}
+	}
+	others.Wait()
+	a.pending = a.left
+	switch {
+	case a.strange != nil:
+		return call.Final, a.strange
+	case len(a.pending) == 0:
+		return call.Final, nil
+	}
+	return a.verdict, a.err
+}
+
+// failed has i asked again, if what any of them failed for is worth it.
+func (a *asking) failed(ctx context.Context, i int, err error) {
+	a.left = append(a.left, i)
+	if v := a.s.judge(ctx, err, a.unsure); a.err == nil || worse(v, a.verdict) {
+		a.verdict, a.err = v, err
+	}
+}
+
+// ask asks one server.
+func (a *asking) ask(ctx context.Context, g group, source, wait bool) {
+	pipe := g.node.Pipeline()
+	cmds := make([][]redis.Cmder, len(g.members))
+	for j, i := range g.members {
+		cmds[j] = a.b.cmds(ctx, i, source)
+		for _, cmd := range cmds[j] {
+			_ = pipe.Process(ctx, cmd)
+		}
+	}
+	var have number
+	if wait {
+		have = newNumber(ctx, "wait", a.b.replicas, patience(ctx, g.node).Milliseconds())
+		_ = pipe.Process(ctx, have)
+	}
+	exec(ctx, pipe)
+	for j, i := range g.members {
+		moved := firstError(cmds[j])
+		if a.s.client.redirected(moved) {
+			a.s.client.follow(ctx, cmds[j]...)
+		} else {
+			moved = nil
+		}
+		a.mu.Lock()
+		a.answered(ctx, i, cmds[j], moved, have)
+		a.mu.Unlock()
+	}
+}
+
+// answered takes what came for i. moved is the error that led elsewhere, if one did, and
+// have what the server answered to WAIT, if it was asked.
+func (a *asking) answered(ctx context.Context, i int, cmds []redis.Cmder, moved error, have number) {
+	err := firstError(cmds)
+	if err != nil && (a.b.skip == nil || !a.b.skip(err)) {
+		a.source = a.source || redis.HasErrorPrefix(err, "NOSCRIPT")
+		a.failed(ctx, i, err)
+		return
+	}
+	if err := a.b.take(i, cmds); err != nil {
+		a.strange = err
+	}
+	switch want := a.b.replicas; {
+	case have.IntCmd == nil:
+	case moved != nil && redis.HasErrorPrefix(moved, "ASK "): // for as long as it may take
+		a.short = &shortError{want: want, why: errMoving}
+	case moved != nil:
+		a.failed(ctx, i, errMoving) // from now on it is asked where it is
+	case refuses(have.Err()):
+		a.short = &shortError{want: want, why: told(have.Err(), true)}
+	case have.Err() != nil:
+		a.failed(ctx, i, have.Err())
+	case have.Val() < int64(want):
+		a.short = &shortError{have: have.Val(), want: want}
+	}
 }
 
 // group is what one server is asked.
@@ -168,13 +211,12 @@ func worse(v, w call.Verdict) bool {
 	return rank[v] > rank[w]
 }
 
-// patience is how long a server waits for its replicas, of so many servers that are to do so.
-// It answers up to a tenth of a second late (hz 10), and that must be before the client
+// patience is how long a server waits for its replicas. It answers up to a tenth of a second late (hz 10), and that must be before the client
 // gives up on it.
-func patience(ctx context.Context, node *redis.Client, servers int) time.Duration {
+func patience(ctx context.Context, node *redis.Client) time.Duration {
 	d := time.Second
 	if end, ok := ctx.Deadline(); ok {
-		d = time.Until(end) / time.Duration(servers)
+		d = time.Until(end)
 	}
 	if most := node.Options().ReadTimeout; most > 0 {
 		d = min(d, most)

@@ -25,6 +25,7 @@ const (
 	TooOld         Finding = "too old"                 // before Redis 7.0: New refuses it
 	WrongMode      Finding = "wrong mode"              // a Sentinel, or one server of a cluster: New refuses it
 	Unseen         Finding = "cannot be looked at"     // INFO is not allowed
+	OtherSlots     Finding = "has other slots"         // others use the prefix with another number of Options.Slots
 )
 
 // Warning is what about a server may hurt, found by [New] or [Store.Check]. It is an
@@ -57,6 +58,17 @@ func (s *Store) Check(ctx context.Context) ([]*Warning, error) {
 		return nil, s.calls.Fail("check", err)
 	}
 	out, err := s.look(ctx)
+	if err != nil {
+		return nil, s.calls.Fail("check", err)
+	}
+	// A server that has lost all it had may have been found by one who wants another number.
+	found, err := s.slots(ctx, len(s.tags))
+	if err == nil && found != strconv.Itoa(len(s.tags)) {
+		var node *redis.Client
+		if node, err = s.client.node(ctx, s.slotsKey()); err == nil {
+			out = append(out, &Warning{OtherSlots, node.Options().Addr, fmt.Sprintf("says that sessions have %s slots, and this store has %d, so that neither sees the other's: see to it that all have the same Options.Slots, and start again", found, len(s.tags))})
+		}
+	}
 	return out, s.calls.Fail("check", err)
 }
 
@@ -127,23 +139,8 @@ func findings(server, info string, cluster bool) (out []*Warning) {
 // would look for the sessions under other keys. Unless Options.Slots says otherwise it is
 // what is there already.
 func (s *Store) agree(ctx context.Context, slots int) error {
-	key := s.prefix + "{slots}"
-	var found string
-	err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
-		cmd := newGet(ctx, "get", key) // a server that is full still answers that
-		err := s.client.process(ctx, cmd)
-		if nothing(err) {
-			cmd = newGet(ctx, "set", key, slots, "nx", "get")
-			if err = s.client.process(ctx, cmd); nothing(err) {
-				found = strconv.Itoa(slots)
-				return nil
-			}
-		}
-		if err == nil {
-			found = cmd.Val()
-		}
-		return err
-	})
+	key := s.slotsKey()
+	found, err := s.slots(ctx, slots)
 	if err != nil {
 		return err
 	}
@@ -158,6 +155,30 @@ func (s *Store) agree(ctx context.Context, slots int) error {
 		s.tags = append(s.tags, tag(i))
 	}
 	return nil
+}
+
+func (s *Store) slotsKey() string { return s.prefix + "{slots}" }
+
+// slots returns the number of slots that is there, and writes down the one it is given where
+// there is none.
+func (s *Store) slots(ctx context.Context, slots int) (found string, err error) {
+	key := s.slotsKey()
+	err = s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
+		cmd := newGet(ctx, "get", key) // a server that is full still answers that
+		err := s.client.process(ctx, cmd)
+		if nothing(err) {
+			cmd = newGet(ctx, "set", key, slots, "nx", "get")
+			if err = s.client.process(ctx, cmd); nothing(err) {
+				found = strconv.Itoa(slots)
+				return nil
+			}
+		}
+		if err == nil {
+			found = cmd.Val()
+		}
+		return err
+	})
+	return found, err
 }
 
 func invalid(format string, args ...any) error {

@@ -74,7 +74,11 @@ func exec(ctx context.Context, pipe redis.Pipeliner) {
 		return
 	}
 	for _, c := range cmds {
-		c.SetErr(&unsentError{err})
+		if w, ok := c.(command); ok && w.sent.sent {
+			c.SetErr(err) // it is a hook's, from after the answers
+		} else {
+			c.SetErr(&unsentError{err})
+		}
 	}
 }
 

@@ -59,7 +59,8 @@
 //
 // A user needs ~prefix{* and get, set, pttl, pexpire, pexpireat, getrange, exists, unlink,
 // zadd, zrem, zrange, zscan, scan, eval, evalsha, time, ping, info, and wait for
-// [Options.Replicas]; a client of a cluster needs cluster and command too. Without info nobody can tell
+// [Options.Replicas]; select for another database than 0; and cluster, command and asking for
+// a client of a cluster. Without info nobody can tell
 // whether the server drops live sessions, and [New] says so.
 //
 // # Caveats

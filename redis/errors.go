@@ -41,6 +41,8 @@ func judge(err error, unsure bool) call.Verdict {
 	switch {
 	case err == nil:
 		return call.Final
+	case err == errMoving:
+		return call.Lost
 	case err == errStrange, err == errRestless:
 		return call.Final
 	case errors.Is(err, redis.ErrClosed):
@@ -101,7 +103,7 @@ var said = map[string]struct {
 	text string
 	kind error
 }{
-	"ASK":         {text: "the key is on another server of the cluster: New wants a client of the cluster, redis.NewClusterClient"},
+	"ASK":         {text: "the key is on another server of the cluster, which a client of the cluster follows (redis.NewClusterClient)"},
 	"BUSY":        {text: "somebody's script keeps the server busy (SCRIPT KILL ends it)"},
 	"CLUSTERDOWN": {text: "the cluster is down: a slot has no server, or the most of them do not answer"},
 	"CROSSSLOT":   {text: "the keys of a session are in different slots"},
@@ -110,7 +112,7 @@ var said = map[string]struct {
 	"MASTERDOWN":  {text: "the server is a replica that has lost its master"},
 	"MAXCLIENTS":  {text: "the server has too many connections (maxclients)"},
 	"MISCONF":     {text: "the server cannot save to its disk, and takes no writes until it can; its log says why"},
-	"MOVED":       {text: "the key is on another server of the cluster: New wants a client of the cluster, redis.NewClusterClient"},
+	"MOVED":       {text: "the key is on another server of the cluster, which a client of the cluster follows (redis.NewClusterClient)"},
 	"MOVING":      {text: "the slot is moving to another server"},
 	"NOAUTH":      {text: "the server wants a password"},
 	"NOPERM":      {text: "the user lacks the right: it needs the commands that the package doc lists, on the prefix's keys"},
@@ -149,10 +151,31 @@ func (e *serverError) Unwrap() error { return e.kind }
 // RedisError is go-redis's mark of what a server answered.
 func (e *serverError) RedisError() {}
 
+// hidden is an error of which the text is not told. [errors.Is] finds what is in it: the
+// caller's own errors above all.
+type hidden struct {
+	text string
+	err  error
+}
+
+func (e *hidden) Error() string        { return e.text }
+func (e *hidden) Is(target error) bool { return errors.Is(e.err, target) }
+
+// cause is what is at the bottom of err.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
 // told returns err without any text that may hold an id, an owner or data. Of what the
 // store says it for (ErrFull and the like) nothing is left where unsure is set.
 func told(err error, unsure bool) error {
-	if err == nil || call.Answered(err) || err == errStrange || err == errRestless {
+	if err == nil || call.Answered(err) || err == errMoving || err == errStrange || err == errRestless {
 		return err
 	}
 	if e, ok := errors.AsType[redis.Error](err); ok {
@@ -169,19 +192,26 @@ func told(err error, unsure bool) error {
 		}
 		return &serverError{code: c, text: m.text, kind: m.kind}
 	}
-	if e, ok := errors.AsType[*unsentError](err); ok {
-		return e.error // of a dial, or of the caller's own code: nothing of ours was in it
-	}
+	// Not the whole of it: a hook of the caller's may have quoted the command.
 	for _, plain := range []error{
 		context.Canceled, context.DeadlineExceeded, redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted, io.EOF, io.ErrUnexpectedEOF,
 	} {
 		if errors.Is(err, plain) {
-			return err
+			return &hidden{plain.Error(), err}
 		}
 	}
-	if _, ok := errors.AsType[net.Error](err); ok || unsent(err) {
-		return err
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return e
+	}
+	if unsent(err) {
+		return &hidden{fmt.Sprintf("nothing was sent (%T)", cause(err)), err}
 	}
 	// go-redis quotes the reply that it cannot read.
-	return fmt.Errorf("error of the driver (%T)", err)
+	return &hidden{fmt.Sprintf("error of the driver (%T)", cause(err)), err}
 }

@@ -125,3 +125,14 @@ func TestToldSaysWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// The caller's own errors, of a hook or of what gives out credentials, are found again.
+func TestToldIsFoundAgain(t *testing.T) {
+	mine := errors.New("the caller's own, with sojourn{000}s:anID in it")
+	for _, err := range []error{mine, fmt.Errorf("%w: %w", mine, io.EOF), fmt.Errorf("%w: %w", mine, context.DeadlineExceeded)} {
+		got := redis.Told(err, false)
+		if !errors.Is(got, mine) || strings.Contains(got.Error(), "anID") {
+			t.Errorf("%v is told as %v", err, got)
+		}
+	}
+}

@@ -27,7 +27,9 @@ import (
 // go-redis's, which refuses what it does not know: pool_size, read_timeout,
 // skip_verify and so on, see redis.ParseURL, ParseFailoverURL and ParseClusterURL.
 //
-// Opening asks the servers as [New] does. The store owns its client.
+// Opening asks the servers as [New] does, and tells nobody of a [Warning] that does not keep
+// it from opening: [Store.Check] does, of the *Store that store.As finds. The store owns its
+// client.
 var Opener = store.Opener{
 	Schemes: []string{"redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"},
 	Open:    open,

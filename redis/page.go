@@ -69,47 +69,60 @@ func (s *Store) pages(ctx context.Context, owner string, size int, f func(ids []
 // scan takes the id of every session of every master, some of them twice, and calls
 // then after each step.
 func (s *Store) scan(ctx context.Context, take func(id string), then func() (bool, error)) (bool, error) {
-	var nodes []*redis.Client
-	err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) (err error) {
-		nodes, err = s.client.masters(ctx)
-		return err
-	})
+	nodes, err := s.masters(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, node := range nodes {
-		for before, after := "", "again"; before != after; {
-			if before, err = s.life(ctx, node); err != nil {
-				return false, err
-			}
-			if more, err := s.scanNode(ctx, node, take, then); err != nil || !more {
-				return false, err
-			}
-			if after, err = s.life(ctx, node); err != nil {
-				return false, err
-			}
+		more, err := s.inOneLife(ctx, []*redis.Client{node}, func() (bool, error) { return s.scanNode(ctx, node, take, then) })
+		if err != nil || !more {
+			return false, err
 		}
 	}
 	return true, nil
 }
 
-// life names what a cursor is good for: one run of a server. Another run, or the server
-// that Sentinel has put in its place, has its keys in another order.
-func (s *Store) life(ctx context.Context, node *redis.Client) (id string, err error) {
-	if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
-		return "", err
-	}
-	err = s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
-		cmd := newGet(ctx, "info", "server")
-		err := node.Process(ctx, cmd)
-		if redis.IsPermissionError(err) {
-			return nil // New has said so
+// inOneLife calls f, which goes through servers by cursors, until none of them was another
+// one at the end than at the beginning.
+func (s *Store) inOneLife(ctx context.Context, nodes []*redis.Client, f func() (bool, error)) (bool, error) {
+	before, err := s.lives(ctx, nodes)
+	for err == nil {
+		more, failed := f()
+		if failed != nil || !more {
+			return false, failed
 		}
-		_, id, _ = strings.Cut(cmd.Val(), "\nrun_id:")
-		id, _, _ = strings.Cut(id, "\r")
-		return err
-	})
-	return id, err
+		after := ""
+		if after, err = s.lives(ctx, nodes); after == before {
+			return true, err
+		}
+		before = after
+	}
+	return false, err
+}
+
+// lives names what cursors are good for: one run of each server. Another run, or the
+// server that Sentinel has put in its place, has its keys in another order.
+func (s *Store) lives(ctx context.Context, nodes []*redis.Client) (ids string, err error) {
+	for _, node := range nodes {
+		if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
+			return "", err
+		}
+		err := s.run(ctx, call.Reads, func(ctx context.Context, _ bool) error {
+			cmd := newGet(ctx, "info", "server")
+			err := node.Process(ctx, cmd)
+			if redis.IsPermissionError(err) {
+				return nil // New has said so
+			}
+			_, id, _ := strings.Cut(cmd.Val(), "\nrun_id:")
+			id, _, _ = strings.Cut(id, "\r")
+			ids += id + " "
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return ids, nil
 }
 
 func (s *Store) scanNode(ctx context.Context, node *redis.Client, take func(id string), then func() (bool, error)) (bool, error) {
@@ -142,16 +155,34 @@ func (s *Store) scanNode(ctx context.Context, node *redis.Client, take func(id s
 }
 
 // scanOwner takes the ids in an owner's index under every tag: by ZSCAN, which finds what
-// is there throughout, wherever a touch moves it.
+// is there throughout, wherever a touch moves it. Most owners have few sessions, and one
+// step is all. Where it is not, what has more steps begins anew in a life that is watched.
 func (s *Store) scanOwner(ctx context.Context, owner string, take func(id string), then func() (bool, error)) (bool, error) {
-	cursors := make([]uint64, len(s.tags))
-	open := make([]int, len(s.tags)) // tags that are not at their end
-	for i := range open {
-		open[i] = i
+	large := make([]int, len(s.tags))
+	for i := range large {
+		large[i] = i
 	}
-	for len(open) > 0 {
+	large, more, err := s.scanTags(ctx, owner, large, false, take, then)
+	if err != nil || !more || len(large) == 0 {
+		return more, err
+	}
+	nodes, err := s.masters(ctx)
+	if err != nil {
+		return false, err
+	}
+	return s.inOneLife(ctx, nodes, func() (bool, error) {
+		_, more, err := s.scanTags(ctx, owner, large, true, take, then)
+		return more, err
+	})
+}
+
+// scanTags does so under some tags, and returns those that have not come to their end:
+// after one step, unless it is to go on.
+func (s *Store) scanTags(ctx context.Context, owner string, open []int, goOn bool, take func(id string), then func() (bool, error)) ([]int, bool, error) {
+	cursors := make([]uint64, len(s.tags))
+	for began := false; len(open) > 0 && (goOn || !began); began = true {
 		if err := s.calls.Check(store.CheckContext(ctx)); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		var next []int
 		err := s.all(ctx, call.Reads, &batch{
@@ -172,14 +203,23 @@ func (s *Store) scanOwner(ctx context.Context, owner string, take func(id string
 			},
 		})
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
 		open = next
 		if more, err := then(); err != nil || !more {
-			return false, err
+			return nil, false, err
 		}
 	}
-	return true, nil
+	return open, true, nil
+}
+
+// masters are the clients of all servers that have keys.
+func (s *Store) masters(ctx context.Context) (nodes []*redis.Client, err error) {
+	err = s.run(ctx, call.Reads, func(ctx context.Context, _ bool) (err error) {
+		nodes, err = s.client.masters(ctx)
+		return err
+	})
+	return nodes, err
 }
 
 // share is how many entries each of so many indexes is asked for at a time.
@@ -189,16 +229,19 @@ func share(indexes int) int { return max(page/indexes, 8) }
 // those of which f says that their entry stays. Entries are in the order of their
 // deadlines: what is touched meanwhile comes again later.
 func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (stay []bool, err error)) error {
+	stuck := newSeen()
 	for {
-		progress, stuck, err := s.pass(ctx, owner, f)
-		if err != nil || !stuck || !progress {
+		again, err := s.pass(ctx, owner, stuck, f)
+		if err != nil || !again {
 			return err
 		}
 	}
 }
 
-// pass is one way through the indexes. stuck reports that entries stayed, progress that others did not.
-func (s *Store) pass(ctx context.Context, owner string, f func(ids []string) (stay []bool, err error)) (progress, stuck bool, err error) {
+// pass is one way through the indexes, past the entries that stay. One more is wanted if one
+// stayed for the first time: somebody else may have taken it out, and then what came after it
+// was passed over. What stays again is not there to be taken out, as while its slot moves.
+func (s *Store) pass(ctx context.Context, owner string, stuck *seen, f func(ids []string) (stay []bool, err error)) (again bool, err error) {
 	type index struct{ tag, from int }
 	open := make([]index, len(s.tags))
 	for i := range open {
@@ -206,7 +249,7 @@ func (s *Store) pass(ctx context.Context, owner string, f func(ids []string) (st
 	}
 	for len(open) > 0 {
 		if err := s.calls.Check(store.CheckDeleteOwner(ctx, owner)); err != nil {
-			return progress, stuck, err
+			return again, err
 		}
 		var ids []string
 		var of []int // the place in open of each
@@ -230,20 +273,18 @@ func (s *Store) pass(ctx context.Context, owner string, f func(ids []string) (st
 			},
 		})
 		if err != nil {
-			return progress, stuck, err
+			return again, err
 		}
 		for n := 0; n < len(ids); n += page {
 			end := min(n+page, len(ids))
 			stay, err := f(ids[n:end])
 			if err != nil {
-				return progress, stuck, err
+				return again, err
 			}
 			for j, stays := range stay {
 				if stays {
 					open[of[n+j]].from++
-					stuck = true
-				} else {
-					progress = true
+					again = stuck.first(ids[n+j]) || again
 				}
 			}
 		}
@@ -254,7 +295,7 @@ func (s *Store) pass(ctx context.Context, owner string, f func(ids []string) (st
 		}
 		open = next
 	}
-	return progress, stuck, nil
+	return again, nil
 }
 
 // shortfall keeps what is to be told in the end: that some server has too few replicas of

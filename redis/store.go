@@ -17,9 +17,10 @@ type Options struct {
 	// Prefix begins every key: 1 to 64 letters, digits, _ and -; "" is sojourn.
 	Prefix string
 
-	// Slots is how many tags the keys have, 1 to 4096: 0 is 1 on a single server and 256
-	// on a cluster, whose load they spread. It is the same for all processes and for the
-	// life of the data; [New] finds out if it is another one.
+	// Slots is how many tags the keys have, 1 to 4096, not the slots of a cluster, over which
+	// they spread them: 0 is 1 on a single server and 256 on a cluster, or what the sessions
+	// have that are there. It is the same for all processes and for the life of the data;
+	// [New] finds out if it is another one.
 	Slots int
 
 	// Replicas has Delete, DeleteOwner and Clear wait until so many replicas of the
@@ -89,7 +90,8 @@ var (
 //
 // The client is a *redis.Client, also one of Sentinel, or a *redis.ClusterClient, and has
 // ContextTimeoutEnabled set: without it a call would wait for seconds after its deadline
-// has passed.
+// has passed. With DialerRetries: 1 a server that is not there is an error at once, and
+// not after the five tries that are go-redis's default.
 //
 // New asks the server, for at most Options.Timeout, whether it can keep sessions (see
 // [Store.Check]), and whether those that are there have as many slots.
@@ -191,7 +193,7 @@ func (s *Store) load(ctx context.Context, key string) (store.Entry, error) {
 	_ = pipe.Process(ctx, left)
 	exec(ctx, pipe)
 	if s.client.redirected(value.Err()) || s.client.redirected(left.Err()) {
-		s.client.follow(ctx, value, left)
+		return s.loadByScript(ctx, key) // which goes to a master wherever the client's reads go
 	}
 	if err := value.Err(); err != nil {
 		if nothing(err) {

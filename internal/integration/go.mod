@@ -6,6 +6,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/moby/moby/api v1.56.1
 	github.com/moby/moby/client v0.6.2
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/testcontainers/testcontainers-go v0.45.0
 )
 
@@ -56,6 +57,7 @@ require (
 	go.opentelemetry.io/otel v1.44.0 // indirect
 	go.opentelemetry.io/otel/metric v1.44.0 // indirect
 	go.opentelemetry.io/otel/trace v1.44.0 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
@@ -66,9 +68,11 @@ require (
 replace (
 	github.com/sojourn-go/sojourn => ../../
 	github.com/sojourn-go/sojourn/postgres => ../../postgres
+	github.com/sojourn-go/sojourn/redis => ../../redis
 )
 
 require (
 	github.com/sojourn-go/sojourn v0.0.0
 	github.com/sojourn-go/sojourn/postgres v0.0.0
+	github.com/sojourn-go/sojourn/redis v0.0.0
 )

@@ -2,24 +2,14 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/sojourn-go/sojourn/internal/integration/diary"
 	"github.com/sojourn-go/sojourn/internal/integration/server"
 	"github.com/sojourn-go/sojourn/store"
 )
-
-// diary is what one writer knows of one session.
-type diary struct {
-	data   string
-	v      store.Revision
-	gone   bool   // it was deleted
-	open   bool   // the outcome of the last write is not known
-	opened string // the data that it would have
-}
 
 // REL-07: the server is killed and started again under load. Meanwhile there are
 // errors, none of which says that a session is not there; afterwards nothing that was
@@ -33,117 +23,36 @@ func TestKillUnderLoad(t *testing.T) {
 	x := newTable(t, sv.URL())
 	s := x.open(t, x.pool)
 	for round := range rounds {
-		ctx, stop := context.WithCancel(t.Context())
-		var mu sync.Mutex
-		diaries := map[string]*diary{}
-		acknowledged, failed := 0, 0
-		enough := make(chan struct{})
-		var once sync.Once
-		var wg sync.WaitGroup
-		for w := range 8 {
-			wg.Go(func() {
-				for n := 0; ctx.Err() == nil; n++ {
-					id := fmt.Sprintf("%d-%d-%d", round, w, n)
-					d := &diary{}
-					mu.Lock()
-					diaries[id] = d
-					mu.Unlock()
-					ok, bad := d.live(t, s, id)
-					mu.Lock()
-					acknowledged, failed = acknowledged+ok, failed+bad
-					if acknowledged > 200 {
-						once.Do(func() { close(enough) })
-					}
-					mu.Unlock()
-				}
-			})
+		d := diary.Begin(t.Context(), s, fmt.Sprint(round))
+		until := func(enough func(diary.Counts) bool) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := d.Await(ctx, enough); err != nil {
+				t.Fatal(err)
+			}
 		}
-		<-enough
+		until(func(c diary.Counts) bool { return c.Acknowledged > 200 })
 		if err := sv.Kill(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		down := func() int { mu.Lock(); defer mu.Unlock(); return failed }
-		for down() == 0 {
-			time.Sleep(time.Millisecond) // until the writers feel it
-		}
+		until(func(c diary.Counts) bool { return c.Failed > 0 })
 		if err := sv.Restart(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
-		for {
-			_, err := s.Create(t.Context(), fmt.Sprintf("back-%d", round), store.Record{}, time.Hour)
-			if err == nil || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrUnknown) {
-				break
-			}
-			if time.Since(began) > 10*time.Second {
-				t.Fatalf("10 s after its return: %v", err)
-			}
-		}
+		began, before := time.Now(), d.Counts()
+		until(func(c diary.Counts) bool { return c.Acknowledged > before.Acknowledged })
 		back := time.Since(began)
-		stop()
-		wg.Wait()
-		lost := 0
-		for id, d := range diaries {
-			if why := d.check(t.Context(), s, id); why != "" {
-				lost++
-				t.Errorf("%s: %s", id, why)
-			}
-		}
-		t.Logf("round %d: %d writes acknowledged, %d failed, %d lost; the first answer %v after the server's return", round, acknowledged, failed, lost, back)
-	}
-}
-
-// live makes a session and changes it, until a write fails. Calls have no deadline but
-// the store's own.
-func (d *diary) live(t *testing.T, s store.Store, id string) (acknowledged, failed int) {
-	ctx := t.Context()
-	write := func(data string, f func() error) bool {
-		d.open, d.opened = true, data
-		err := f()
-		for _, kind := range []error{store.ErrNotFound, store.ErrConflict, store.ErrExists} {
-			if errors.Is(err, kind) {
-				t.Errorf("%s: %v, though nobody else writes to it", id, err)
-			}
-		}
+		d.Stop()
+		found, err := d.Check(t.Context(), s)
 		if err != nil {
-			failed++
-			return false
+			t.Fatal(err)
 		}
-		d.open, d.data = false, data
-		acknowledged++
-		return true
-	}
-	ok := write("1", func() (err error) {
-		d.v, err = s.Create(ctx, id, store.Record{Data: []byte("1")}, time.Hour)
-		return err
-	}) && write("2", func() error {
-		v, err := s.Update(ctx, id, store.Record{Data: []byte("2")}, time.Hour, d.v)
-		if err == nil {
-			d.v = v
+		for _, f := range found {
+			t.Error(f)
 		}
-		return err
-	})
-	if ok && len(id)%2 == 0 {
-		write("", func() error { return s.Delete(ctx, id) })
-		d.gone = !d.open
+		t.Logf("round %d: %+v, %d wrong; the first answer %v after the server's return", round, d.Counts(), len(found), back)
 	}
-	return acknowledged, failed
-}
-
-// check says how what is stored differs from what was acknowledged.
-func (d *diary) check(ctx context.Context, s store.Store, id string) string {
-	e, err := s.Load(ctx, id)
-	got := string(e.Data)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		got = ""
-	case err != nil:
-		return err.Error()
-	}
-	if got == d.data || d.open && got == d.opened {
-		return ""
-	}
-	return fmt.Sprintf("holds %q, acknowledged was %q, and %q is open: %v", got, d.data, d.opened, d.open)
 }
 
 // A server that stands still, with its connections open, holds a call no longer than

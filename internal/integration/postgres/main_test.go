@@ -19,20 +19,12 @@ import (
 // shared is the server of all tests here that do not say otherwise.
 var shared = &server.Shared{Spec: server.Postgres()}
 
-// tempDir is a folder for all tests.
-var tempDir string
-
 func TestMain(m *testing.M) {
 	peer.Main(openPeer, map[string]peer.Func{"count": countInProcess, "migrate": migrateInProcess})
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
-	var err error
-	if tempDir, err = os.MkdirTemp("", "sojourn"); err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(tempDir)
 	defer shared.End()
 	return m.Run()
 }

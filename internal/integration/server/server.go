@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -33,13 +34,14 @@ type Spec struct {
 	ImageVar string // the variable that names the image
 	Image    string // the image unless that is set
 	Port     string // like "5432/tcp"
+	Same     int    // in place of Port: so many servers, see nodes.go
 	Env      map[string]string
 	Cmd      []string
 	Entry    []string // unless it is the image's own
 	Files    []testcontainers.ContainerFile
 	Host     func(*container.HostConfig) // may be nil
 
-	URL   func(addr string) string
+	URL   func(addr string) string                    // of several servers, all addresses by commas
 	Ready func(ctx context.Context, url string) error // nil once it answers
 }
 
@@ -56,7 +58,8 @@ type Server struct {
 	spec   Spec
 	docker *testcontainers.DockerClient
 	c      *testcontainers.DockerContainer
-	addr   string
+	host   string
+	ports  []string
 }
 
 // patience is how long a server may take to answer, the first start of a large one
@@ -88,25 +91,37 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context) error {
-	port, err := free()
+	outside, err := free(max(1, s.spec.Same))
 	if err != nil {
 		return err
 	}
+	inside, env := []string{s.spec.Port}, map[string]string{}
+	maps.Copy(env, s.spec.Env)
+	if s.spec.Same > 0 {
+		inside, env[portsVar] = outside, strings.Join(outside, " ")
+	}
+	bindings := network.PortMap{}
+	for i, port := range inside {
+		bindings[network.MustParsePort(port)] = []network.PortBinding{{HostPort: outside[i]}}
+	}
 	bind := func(h *container.HostConfig) {
-		h.PortBindings = network.PortMap{network.MustParsePort(s.spec.Port): {{HostPort: port}}}
+		h.PortBindings = bindings
 		if s.spec.Host != nil {
 			s.spec.Host(h)
 		}
 	}
 	s.c, err = testcontainers.Run(ctx, s.spec.image(),
-		testcontainers.WithLogger(quiet{}), testcontainers.WithExposedPorts(s.spec.Port), testcontainers.WithHostConfigModifier(bind),
-		testcontainers.WithEnv(s.spec.Env), testcontainers.WithCmd(s.spec.Cmd...), testcontainers.WithFiles(s.spec.Files...),
+		testcontainers.WithLogger(quiet{}), testcontainers.WithExposedPorts(inside...), testcontainers.WithHostConfigModifier(bind),
+		testcontainers.WithEnv(env), testcontainers.WithCmd(s.spec.Cmd...), testcontainers.WithFiles(s.spec.Files...),
 		testcontainers.WithEntrypoint(s.spec.Entry...), testcontainers.WithLabels(map[string]string{"sojourn.run": os.Getenv("SOJOURN_TEST_RUN")}))
 	if err == nil {
 		var host string
 		if host, err = s.c.Host(ctx); err == nil {
-			s.addr = net.JoinHostPort(host, port)
-			err = s.wait(ctx)
+			if s.spec.Same > 0 {
+				host = loopback
+			}
+			s.host, s.ports = host, outside
+			err = s.Wait(ctx)
 		}
 	}
 	if err != nil && s.c != nil {
@@ -116,19 +131,8 @@ func (s *Server) start(ctx context.Context) error {
 	return err
 }
 
-// free is a port that nobody listens on.
-func free() (string, error) {
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
-}
-
-// wait waits until the server answers.
-func (s *Server) wait(ctx context.Context) error {
+// Wait waits until the server answers, or all of several do and are as they should be.
+func (s *Server) Wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -150,10 +154,16 @@ func (s *Server) wait(ctx context.Context) error {
 }
 
 // Addr is the host and port at which the server answers, also after a restart.
-func (s *Server) Addr() string { return s.addr }
+func (s *Server) Addr() string { return net.JoinHostPort(s.host, s.ports[0]) }
 
 // URL is what a client opens.
-func (s *Server) URL() string { return s.spec.URL(s.addr) }
+func (s *Server) URL() string {
+	addr := s.Addr()
+	for _, port := range s.ports[1:] {
+		addr += "," + net.JoinHostPort(s.host, port)
+	}
+	return s.spec.URL(addr)
+}
 
 // Kill ends every process of the server as kill -9 does. What it wrote to its disk
 // stays.
@@ -175,7 +185,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	if _, err := s.docker.ContainerStart(ctx, s.c.GetContainerID(), client.ContainerStartOptions{}); err != nil {
 		return err
 	}
-	return s.wait(ctx)
+	return s.Wait(ctx)
 }
 
 // Pause stops every process of the server where it stands: connections stay, and

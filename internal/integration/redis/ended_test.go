@@ -1,0 +1,13 @@
+package redis_test
+
+import (
+	"testing"
+
+	"github.com/sojourn-go/sojourn/internal/integration/counter"
+)
+
+// SEC-16: visits to three processes at once, while one of them is asked to end the
+// session. However they fall, the session is gone afterwards.
+func TestEndedStaysEnded(t *testing.T) {
+	counter.EndedStaysEnded(t, newSpace(t, shared.URL(t)).storeURL())
+}

@@ -1,0 +1,249 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/sojourn-go/sojourn/internal/proxy"
+	"github.com/sojourn-go/sojourn/redis"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// calls are all calls of a store on the session "a", whose revision is v and whose owner
+// is "o".
+func calls(s *redis.Store, v store.Revision) map[string]func(context.Context) error {
+	list := func(q store.Query) func(context.Context) error {
+		return func(ctx context.Context) error {
+			for _, err := range s.List(ctx, q) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return map[string]func(context.Context) error{
+		"load":   func(ctx context.Context) error { _, err := s.Load(ctx, "a"); return err },
+		"create": func(ctx context.Context) error { _, err := s.Create(ctx, "b", store.Record{}, time.Hour); return err },
+		"create for an owner": func(ctx context.Context) error {
+			_, err := s.Create(ctx, "d", store.Record{Owner: "p"}, time.Hour)
+			return err
+		},
+		"update": func(ctx context.Context) error {
+			_, err := s.Update(ctx, "a", store.Record{Data: []byte("2"), Owner: "o"}, time.Hour, v)
+			return err
+		},
+		"touch":        func(ctx context.Context) error { return s.Touch(ctx, "a", time.Hour) },
+		"delete":       func(ctx context.Context) error { return s.Delete(ctx, "c") },
+		"list":         list(store.Query{}),
+		"list data":    list(store.Query{Data: true}),
+		"list owner":   list(store.Query{Owner: "o"}),
+		"count":        func(ctx context.Context) error { _, err := s.Count(ctx); return err },
+		"delete owner": func(ctx context.Context) error { _, err := s.DeleteOwner(ctx, "o"); return err },
+		"clear":        func(ctx context.Context) error { return s.Clear(ctx) },
+		"ping":         func(ctx context.Context) error { return s.Ping(ctx) },
+		"check":        func(ctx context.Context) error { _, err := s.Check(ctx); return err },
+	}
+}
+
+// theirs makes the session "a" of the owner "o".
+func theirs(t *testing.T, s store.Store) store.Revision {
+	t.Helper()
+	v, err := s.Create(t.Context(), "a", store.Record{Data: []byte("1"), Owner: "o"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// REL-08: whatever the network does, a call is answered or ends with its context, says
+// nothing of sessions that it does not know, and works again once the network does.
+func TestNetworkFaults(t *testing.T) {
+	for name, sv := range kinds {
+		t.Run(name, func(t *testing.T) {
+			x := newSpace(t, sv.URL(t))
+			direct := x.open(t, x.client)
+			warm(t, direct)
+			before := runtime.NumGoroutine()
+			for name, f := range map[string]proxy.Fault{
+				"refuse":       {Kind: proxy.Refuse},
+				"reset":        {Kind: proxy.Reset},
+				"hole before":  {Kind: proxy.DropRequests},
+				"hole behind":  {Kind: proxy.DropReplies},
+				"half-close":   {Kind: proxy.HalfClose},
+				"slow replies": {Kind: proxy.Slow, Side: proxy.Replies, Delay: time.Second},
+				"slow":         {Kind: proxy.Slow, Delay: time.Second},
+			} {
+				t.Run(name, func(t *testing.T) {
+					if err := direct.Clear(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					v := theirs(t, direct)
+					network, client := x.through(t)
+					s := x.open(t, client)
+					warm(t, s)
+					undo := network.fail(f)
+					for what, call := range calls(s, v) {
+						fails(t, what, call)
+					}
+					if undo() == 0 {
+						t.Error("the fault never struck")
+					}
+					recovers(t, s)
+				})
+			}
+			// The clients are closed: what they and the calls had going has ended.
+			for began := time.Now(); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
+				if time.Since(began) > 20*time.Second {
+					t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+				}
+			}
+		})
+	}
+}
+
+// fails makes a call that cannot be answered.
+func fails(t *testing.T, what string, call func(context.Context) error) {
+	t.Helper()
+	const limit = 100 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	began := time.Now()
+	err := call(ctx)
+	took := time.Since(began)
+	if err == nil {
+		t.Errorf("%s: no error", what)
+	}
+	for _, kind := range []error{store.ErrNotFound, store.ErrExists, store.ErrConflict} {
+		if errors.Is(err, kind) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	if took > 2*limit {
+		t.Logf("%s took %v of %v", what, took, limit)
+	}
+	if took > 3*time.Second {
+		t.Errorf("%s took %v of %v", what, took, limit)
+	}
+}
+
+// recovers waits until the store works again. go-redis, when it was refused often, answers
+// with that error by itself, and tries again once a second.
+func recovers(t *testing.T, s store.Store) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		_, err := s.Load(t.Context(), "a")
+		if err == nil {
+			err = s.Touch(t.Context(), "a", time.Hour)
+		}
+		if err == nil {
+			return
+		}
+		if time.Since(began) > 5*time.Second {
+			t.Fatalf("5 s afterwards: %v", err)
+		}
+	}
+}
+
+// When the time is over after a write that may have arrived, the outcome is unknown,
+// and the cause that the caller gave its deadline is told.
+func TestTimeOverIsUnknown(t *testing.T) {
+	x := newSpace(t, shared.URL(t))
+	p, client := x.behind(t)
+	s := x.open(t, client)
+	v := create(t, s, "a", "")
+	why := errors.New("the visitor waits no longer")
+	for range 5 {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, why)
+		undo := p.Fail(proxy.Fault{Kind: proxy.DropRequests})
+		_, err := s.Update(ctx, "a", store.Record{}, time.Hour, v)
+		cancel()
+		if undo() == 0 {
+			t.Fatal("the fault never struck")
+		}
+		for _, kind := range []error{store.ErrUnknown, context.DeadlineExceeded, why} {
+			want(t, "update", err, kind)
+		}
+		warm(t, s) // by a new connection, for the next time
+	}
+}
+
+// What fails in the caller's own code is told, since it is not the server's text; and so
+// is that the client is closed.
+func TestErrorsOfTheClient(t *testing.T) {
+	x := newSpace(t, shared.URL(t))
+	x.opts.Timeout = 300 * time.Millisecond
+	x.open(t, x.client)
+	mine := errors.New("the caller's own")
+	opts := *x.client.(*goredis.Client).Options()
+	for what, fail := range map[string]func(o *goredis.Options, err *error){
+		"credentials": func(o *goredis.Options, err *error) {
+			user, password := o.Username, o.Password
+			o.CredentialsProviderContext = func(context.Context) (string, string, error) { return user, password, *err }
+		},
+		"hook": func(o *goredis.Options, err *error) {
+			o.OnConnect = func(context.Context, *goredis.Conn) error { return *err }
+		},
+	} {
+		var failing error
+		o := opts
+		fail(&o, &failing)
+		client := goredis.NewClient(&o)
+		defer client.Close()
+		s := x.open(t, client)
+		failing = mine
+		// The connection that New used is in use by another.
+		held := client.Conn()
+		defer held.Close()
+		if err := held.Ping(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Load(t.Context(), "a")
+		want(t, what+": load", err, mine)
+		want(t, what+": touch", s.Touch(t.Context(), "a", time.Hour), mine)
+		if err := client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{s.Ping(t.Context()), s.Touch(t.Context(), "a", time.Hour)} {
+			if !errors.Is(err, goredis.ErrClosed) || errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrClosed) {
+				t.Errorf("%s: got %v, want that the client is closed", what, err)
+			}
+		}
+	}
+}
+
+// A store from a URL ends its connections with itself.
+func TestOpenedStoreEndsItsConnections(t *testing.T) {
+	x := newSpace(t, shared.URL(t))
+	name := x.opts.Prefix
+	s, err := store.Open(t.Context(), x.storeURL()+"&client_name="+name, redis.Opener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warm(t, s)
+	open := func() (n int) {
+		t.Helper()
+		list, err := x.client.ClientList(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(list, " name="+name+" ")
+	}
+	if open() == 0 {
+		t.Fatal("it has no connection")
+	}
+	if err := store.Close(s); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); open() > 0; { // until the server has seen their ends
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("10 s after Close it has connections")
+		}
+	}
+}
