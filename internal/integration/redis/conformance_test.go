@@ -65,6 +65,7 @@ func TestConformanceOfCluster(t *testing.T) {
 
 // The same against further versions.
 func TestConformanceOfVersions(t *testing.T) {
+	t.Parallel()
 	for _, image := range server.Images(t, server.RedisMoreImages, "redis:7.2") {
 		t.Run(strings.NewReplacer("/", "_", ":", "_").Replace(path.Base(image)), func(t *testing.T) {
 			t.Parallel()

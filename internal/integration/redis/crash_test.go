@@ -26,6 +26,7 @@ func until(t *testing.T, d *diary.Diary, enough func(diary.Counts) bool) {
 // none of which says that a session is not there; afterwards nothing that was acknowledged
 // is lost, deletes included, and the store works without being reopened.
 func TestKillUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, spec := range []server.Spec{server.Redis(), server.Valkey()} {
 		t.Run(spec.Name, func(t *testing.T) { t.Parallel(); killUnderLoad(t, spec) })
 	}

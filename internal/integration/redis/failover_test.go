@@ -73,6 +73,7 @@ type variant struct {
 // was written. Options.Replicas has that not happen to the end of a session, as long as
 // the replica that is waited for is the one that takes over.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	variants := []variant{{0, false}, {1, false}, {0, true}, {1, true}}
 	rounds, some := 10, map[string][]variant{"cluster": variants, "sentinel": variants}
 	if !full() { // a fleet is whole again only after many seconds

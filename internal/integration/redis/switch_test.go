@@ -18,6 +18,7 @@ import (
 // agree on the moment, and nothing is lost. Sentinel has the old master go on until it is
 // told; Options.Replicas has no end of a session undone by that.
 func TestPlannedSwitch(t *testing.T) {
+	t.Parallel()
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		f := clusterFleet(t)
