@@ -24,7 +24,7 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// ping: <nil>
-	// open a store: invalid argument: no opener for redis: was given; import the package that has it and pass its Opener (openers given: memory:)
+	// open a store: invalid argument: no opener for redis: was given; import "github.com/sojourn-go/sojourn/redis" and pass its Opener (openers given: memory:)
 }
 
 // The life of a session, with the revisions that keep two writers apart.
