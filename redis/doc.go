@@ -45,6 +45,20 @@
 // the logout survives: Redis may still choose a replica that is not among them, unless every
 // replica is waited for. It says nothing about Create and Update.
 //
+// Seen in a cluster whose master was killed under load: of 2,800 to 4,300 acknowledged
+// writes none was lost where the replica had followed, and writes to these slots worked
+// again after 3 to 5 seconds. Where the replica had lost its master a moment before, 69 to 90
+// of 5,000 were lost, and 22 logouts undone; with Replicas: 1 none was undone, since Delete
+// answered ErrUnknown. A failover that Sentinel is asked for takes eleven seconds, in which
+// the old master goes on answering: 80 of some 8,000 logouts were undone, and none with
+// Replicas: 1.
+//
+// # Memory
+//
+// In Redis 8, a session with 512 bytes of data takes 830 bytes, where a plain key takes 815,
+// and one with an owner 1,060, or 940 where each owner has five. With 8 KiB it is 10,440
+// and 10,670. (Keys with a prefix of 31 bytes, a million sessions.)
+//
 // # Lost replies
 //
 // A command whose reply was lost is sent again, for at most [Options.Timeout] and never

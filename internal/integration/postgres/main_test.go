@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // those that are parallel have servers of their own, and wait for them
 	defer shared.End()
 	return m.Run()
 }

@@ -130,7 +130,7 @@ func TestSlotsHalfWay(t *testing.T) {
 		}
 		m.reads(s, ids)
 		m.lists(s, ids, owned)
-		m.writes(q, ids)
+		m.writes(q, s, ids)
 
 		// A session that is ended half way stays ended.
 		var ended []string
@@ -225,8 +225,9 @@ func (m *mover) lists(s *redis.Store, ids map[bool][]string, owned int) {
 	}
 }
 
-// writes wants writes to succeed, or to fail without a word that is not so.
-func (m *mover) writes(s *redis.Store, ids map[bool][]string) {
+// writes wants writes to succeed, or to fail without a word that is not so. patient reads
+// what came of those of s.
+func (m *mover) writes(s, patient *redis.Store, ids map[bool][]string) {
 	m.t.Helper()
 	ctx, t := m.t.Context(), m.t
 	results := map[string]int{}
@@ -248,7 +249,7 @@ func (m *mover) writes(s *redis.Store, ids map[bool][]string) {
 	}
 	for moved, some := range ids {
 		for i, id := range some[:min(40, len(some))] {
-			e, err := s.Load(ctx, id)
+			e, err := patient.Load(ctx, id)
 			if err != nil {
 				t.Errorf("load of %s: %v", id, err)
 				continue
@@ -257,7 +258,7 @@ func (m *mover) writes(s *redis.Store, ids map[bool][]string) {
 			if i%2 == 0 {
 				v, err := s.Update(ctx, id, store.Record{Owner: e.Owner, Data: []byte("2")}, time.Hour, e.Revision)
 				check(fmt.Sprintf("update (moved: %v, owner: %q)", moved, e.Owner), err)
-				now, loadErr := s.Load(ctx, id)
+				now, loadErr := patient.Load(ctx, id)
 				if loadErr != nil || err == nil && now.Revision != v || err != nil && !errors.Is(err, store.ErrUnknown) && now.Revision != e.Revision {
 					t.Errorf("after an update that returned %v: %v", err, loadErr)
 				}

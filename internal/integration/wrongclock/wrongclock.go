@@ -30,6 +30,7 @@ func Run(t *testing.T, pattern string, says []string, env ...string) {
 	bin := build(t)
 	for _, skew := range skews {
 		t.Run(skew, func(t *testing.T) {
+			t.Parallel() // most of it is to wait for lives to end
 			cmd := exec.CommandContext(t.Context(), bin, "-test.v", "-test.count=1", "-test.run", pattern)
 			cmd.Env = append(append(os.Environ(), variable+"="+skew), env...)
 			out, err := cmd.CombinedOutput()
