@@ -43,10 +43,14 @@ func conform(t *testing.T, s *server.Server) {
 // limit is for a machine that has much else to do while it starts a killed server.
 var limit = conformance.Limit(5 * time.Minute)
 
-func TestConformance(t *testing.T) { conform(t, shared.Container(t)) }
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	conform(t, server.New(t, server.Postgres()))
+}
 
 // The same against further versions, each with a server of its own.
 func TestConformanceOfVersions(t *testing.T) {
+	t.Parallel()
 	for _, image := range server.Images(t, server.PostgresMoreImages, "postgres:15,postgres:17") {
 		t.Run(strings.NewReplacer("/", "_", ":", "_").Replace(path.Base(image)), func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +61,7 @@ func TestConformanceOfVersions(t *testing.T) {
 
 // With its defaults, a touch does not wait for the disk.
 func TestConformanceOfDefaults(t *testing.T) {
+	t.Parallel()
 	conformance.Run(t, func(tb testing.TB) conformance.Subject {
 		return postgrestest.Subject(tb, shared.URL(tb), nil)
 	}, conformance.Strict(), limit, conformance.Claim(conformance.Core, conformance.Listing, conformance.Distributed))
@@ -73,6 +78,7 @@ func bouncer(t *testing.T) *server.Server {
 }
 
 func TestConformanceBehindPgBouncer(t *testing.T) {
+	t.Parallel()
 	b := bouncer(t)
 	version := bouncerVersion(t, b.URL())
 	conformance.Run(t, func(tb testing.TB) conformance.Subject {

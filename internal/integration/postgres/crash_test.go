@@ -15,6 +15,7 @@ import (
 // errors, none of which says that a session is not there; afterwards nothing that was
 // acknowledged is lost, deletes included, and the store works without being reopened.
 func TestKillUnderLoad(t *testing.T) {
+	t.Parallel()
 	rounds := 2
 	if full() {
 		rounds = 30
@@ -58,6 +59,7 @@ func TestKillUnderLoad(t *testing.T) {
 // A server that stands still, with its connections open, holds a call no longer than
 // the store's time or the context's.
 func TestPausedServer(t *testing.T) {
+	t.Parallel()
 	sv := server.New(t, server.Postgres())
 	x := newTable(t, sv.URL())
 	x.opts.Timeout = 300 * time.Millisecond
@@ -100,6 +102,7 @@ func TestPausedServer(t *testing.T) {
 // What Options.Unlogged costs: a crash of the server loses all sessions, and the store
 // goes on.
 func TestUnloggedLosesAll(t *testing.T) {
+	t.Parallel()
 	sv := server.New(t, server.Postgres())
 	x := unmade(t, sv.URL())
 	x.opts.Migrate, x.opts.Unlogged = true, true
