@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/sojourn-go/sojourn/conformance"
 	"github.com/sojourn-go/sojourn/internal/integration/server"
 	"github.com/sojourn-go/sojourn/internal/peer"
@@ -25,10 +27,13 @@ func conform(t *testing.T, s *server.Server, subject func(testing.TB, string, *r
 	conformance.Run(t, func(tb testing.TB) conformance.Subject {
 		opts := redistest.Options()
 		sub := subject(tb, s.URL(), opts)
-		x := space{url: s.URL(), opts: *opts}
+		x := space{url: s.URL(), opts: *opts, client: redistest.Client(tb, s.URL(), nil)}
 		handle := sub.Peer
 		sub.Peer = func(ctx context.Context) (store.Store, error) { return peer.Start(ctx, x.storeURL()) }
 		sub.Crash = func(ctx context.Context) (store.Store, error) {
+			if err := x.everywhere(ctx, func(node *goredis.Client) error { return written(ctx, node) }); err != nil {
+				return nil, err
+			}
 			if err := s.Kill(ctx); err != nil {
 				return nil, err
 			}
@@ -45,6 +50,17 @@ func conform(t *testing.T, s *server.Server, subject func(testing.TB, string, *r
 		}
 		return sub
 	}, append(more, conformance.Strict(), limit)...)
+}
+
+// written returns when the server has handed all it was told to the operating system. With
+// appendfsync everysec it holds back what comes while a sync runs, and says so.
+func written(ctx context.Context, node *goredis.Client) error {
+	for {
+		info, err := node.Info(ctx, "persistence").Result()
+		if err != nil || strings.Contains(info, "aof_buffer_length:0\r\n") {
+			return err
+		}
+	}
 }
 
 func TestConformance(t *testing.T) {

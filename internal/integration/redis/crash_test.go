@@ -37,6 +37,7 @@ func killUnderLoad(t *testing.T, spec server.Spec) {
 	if full() {
 		rounds = 30
 	}
+	spec.Cmd = append(spec.Cmd, "--appendfsync", "always") // or it answers, now and then, before the log has it
 	sv := server.New(t, spec)
 	x := newSpace(t, sv.URL())
 	s := x.open(t, x.client)

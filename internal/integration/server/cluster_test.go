@@ -40,6 +40,7 @@ func master(t *testing.T, c *redis.ClusterClient, key string) (m *redis.Client, 
 }
 
 func TestClusterSurvives(t *testing.T) {
+	t.Parallel()
 	s := server.New(t, server.RedisCluster(0))
 	c := openCluster(t, s)
 	survives(t, s, c)
@@ -56,6 +57,7 @@ func TestClusterSurvives(t *testing.T) {
 // A replica takes the place of its master, which becomes its replica when it comes back,
 // and takes the place back when that is killed.
 func TestClusterFailover(t *testing.T) {
+	t.Parallel()
 	s := server.New(t, server.RedisCluster(1))
 	c := openCluster(t, s)
 	for range 2 {

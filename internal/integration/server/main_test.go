@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -9,5 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	logging.Disable() // servers are killed here, and the driver has much to say about it
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // each has servers of its own, and waits for them
 	os.Exit(m.Run())
 }

@@ -16,6 +16,7 @@ import (
 )
 
 func TestRedis(t *testing.T) {
+	t.Parallel()
 	t.Run("Redis", func(t *testing.T) { single(t, server.Redis()) })
 	t.Run("Valkey", func(t *testing.T) { single(t, server.Valkey()) })
 	t.Run("more", func(t *testing.T) {

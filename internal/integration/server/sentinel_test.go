@@ -13,6 +13,7 @@ import (
 // The replica takes the place of the master, also where one sentinel is gone, and the
 // master becomes its replica when it comes back.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	s := server.New(t, server.RedisSentinel())
 	opts, err := redis.ParseFailoverURL(strings.Replace(s.URL(), "redis+sentinel:", "redis:", 1))
 	if err != nil {
