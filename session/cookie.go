@@ -2,7 +2,9 @@ package session
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // jar reads and writes the cookie. Its lines are made once.
@@ -24,7 +26,14 @@ func newJar(c *Cookie) jar {
 	return j
 }
 
-func (j *jar) line(i id) string { return j.name + "=" + i.cookie() + j.attrs }
+// line sets the cookie. A maxAge of 0 is until the browser is closed.
+func (j *jar) line(i id, maxAge time.Duration) string {
+	line := j.name + "=" + i.cookie() + j.attrs
+	if maxAge > 0 {
+		line += "; Max-Age=" + strconv.Itoa(int(maxAge/time.Second))
+	}
+	return line
+}
 
 // read returns the value of the request's cookie of our name, and how many such
 // cookies there are. It takes the header as it came: [http.Request.Cookie] passes

@@ -13,6 +13,10 @@ var (
 	// can be neither changed nor first looked at any more.
 	ErrCommitted = errors.New("session: the response has begun, use the session before writing")
 
+	// ErrLimit means that the owner has as many sessions as [Options.MaxPerOwner]
+	// says.
+	ErrLimit = errors.New("session: the owner has as many sessions as may be")
+
 	// ErrNoHandler means that the context is not that of a request served through
 	// [Manager.Handler].
 	ErrNoHandler = errors.New("session: the context has no session: serve through (*Manager).Handler and pass r.Context() (a *gin.Context needs Engine.ContextWithFallback)")

@@ -19,6 +19,8 @@ type Manager struct {
 	opts   Options
 	jar    jar
 	queues [64]chan struct{} // of the requests that met a conflict, by session
+	gates  [64]chan struct{} // of the logins, by owner
+	warned atomic.Bool       // that http is not safe
 }
 
 // New returns a manager of the sessions in s, which stays the caller's to close. A
@@ -36,11 +38,15 @@ func New(s store.Store, opts *Options) (*Manager, error) {
 		return nil, err
 	}
 	m.jar = newJar(&m.opts.Cookie)
+	if _, ok := store.As[store.Lister](s); m.opts.MaxPerOwner.N > 0 && !ok {
+		return nil, fmt.Errorf("session: Options.MaxPerOwner wants a store that can list an owner's sessions (store.Lister): %w", errors.ErrUnsupported)
+	}
 	if m.opts.OnError == nil {
 		m.opts.OnError = unavailable
 	}
 	for i := range m.queues {
 		m.queues[i] = make(chan struct{}, 1)
+		m.gates[i] = make(chan struct{}, 1)
 	}
 	return m, nil
 }
@@ -125,6 +131,9 @@ type scope struct {
 	r *http.Request
 	w response
 
+	passive bool // the life is not extended
+	lenient bool // a store that fails is an empty session that cannot be changed
+
 	mu    sync.Mutex
 	asked atomic.Bool // for the session: s and err are set, and stay
 	s     *Session
@@ -172,6 +181,7 @@ func (sc *scope) session(ctx context.Context) (*Session, error) {
 func (sc *scope) load(ctx context.Context) (*Session, error) {
 	m := sc.m
 	value, n := m.jar.read(sc.r.Header)
+	m.advise(sc)
 	s := &Session{scope: sc, sent: n > 0}
 	s.base.began = m.now().Truncate(time.Millisecond)
 	switch n {
@@ -189,34 +199,101 @@ func (sc *scope) load(ctx context.Context) (*Session, error) {
 	}
 	bounded, cancel := m.storeContext(ctx)
 	defer cancel()
-	key := i.key()
-	e, err := m.store.Load(bounded, key)
-	if errors.Is(err, store.ErrNotFound) {
+	f, err := m.find(bounded, i.key())
+	switch {
+	case errors.Is(err, errRenewed):
+		if m.opts.EndOnReuse {
+			_, err := m.kill(bounded, i.key())
+			sc.tell(Reused, err)
+		} else {
+			sc.tell(Reused, nil)
+		}
+		return s, nil
+	case errors.Is(err, store.ErrNotFound):
 		sc.tell(UnknownID, nil)
 		return s, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("session: load: %w", err)
-	}
-	rec, err := decode(e.Data)
-	if err != nil {
+	case err != nil && sc.lenient:
+		s.down = err
+		sc.tell(LoadError, err)
+		return s, nil
+	case err != nil:
 		return nil, err
 	}
-	if m.life(&rec) <= 0 {
+	if m.life(&f.record) <= 0 {
 		// The store would keep it until it is idle. If it cannot be deleted now it
 		// is refused all the same, each time.
-		sc.tell(Expired, m.store.Delete(bounded, key))
+		sc.tell(Expired, m.store.Delete(bounded, f.key))
 		return s, nil
 	}
-	s.key = key
-	s.found(e, rec, nil)
+	s.id = i
+	s.found(f, nil)
 	return s, nil
+}
+
+// found is a session as it was read.
+type found struct {
+	record
+	key       string
+	rev       store.Revision
+	ttl       time.Duration
+	forwarded bool // it was asked for by an id that it had before
+}
+
+// errRenewed means that an id was given up in a renewal, and is worth nothing now.
+var errRenewed = errors.New("session: the id was renewed")
+
+// maxHops is how many renewals a chain of grace periods may have.
+const maxHops = 8
+
+// find reads the session under key, or what became of it in a renewal whose grace
+// period is not over.
+func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
+	for hop := 0; ; hop++ {
+		e, err := m.store.Load(ctx, key)
+		if err != nil {
+			return found{}, fmt.Errorf("session: load: %w", err)
+		}
+		rec, err := decode(e.Data)
+		if err != nil {
+			return found{}, err
+		}
+		if rec.forward == nil {
+			rec.owner = e.Owner
+			if now := m.now(); rec.began.After(now.Add(m.opts.maxSkew())) {
+				rec.began, rec.skewed = now.Truncate(time.Millisecond), true
+			}
+			return found{record: rec, key: key, rev: e.Revision, ttl: e.TTL, forwarded: hop > 0}, nil
+		}
+		if hop == maxHops || !m.inGrace(rec.forward, e.TTL) {
+			return found{}, errRenewed
+		}
+		key = rec.forward.to
+	}
+}
+
+// inGrace reports whether a forward still stands for the session. The store's clock
+// says so; but a touch that comes late, from a request that knows nothing of the
+// renewal, gives the forward a longer life, so this server's clock is asked too.
+func (m *Manager) inGrace(f *forward, left time.Duration) bool {
+	return f.to != "" && f.grace > 0 && left > f.keep && m.now().Before(f.renewed.Add(f.grace+m.opts.maxSkew()))
+}
+
+// timeouts are a session's own, or the manager's. 0 is none.
+func (m *Manager) timeouts(x *meta) (idle, absolute time.Duration) {
+	idle, absolute = m.opts.idle(), m.opts.absolute()
+	if x.idle > 0 {
+		idle = min(x.idle, m.opts.maxLife())
+	}
+	if x.absolute > 0 {
+		absolute = min(x.absolute, m.opts.maxLife())
+	}
+	return idle, absolute
 }
 
 // life is the lifetime to ask of the store: what is left of the absolute one, and
 // at most the idle one. It is 0 or less when the session is over.
 func (m *Manager) life(r *record) time.Duration {
-	idle, absolute := m.opts.idle(), m.opts.absolute()
+	idle, absolute := m.timeouts(&r.meta)
 	if absolute == 0 {
 		return idle
 	}
@@ -225,4 +302,13 @@ func (m *Manager) life(r *record) time.Duration {
 		left = min(left, idle)
 	}
 	return left
+}
+
+// encode is the record as it is stored, unless it is too large (SEC-22).
+func (m *Manager) encode(r *record) ([]byte, error) {
+	if err := m.opts.fits(len(r.values), r.size()); err != nil {
+		return nil, err
+	}
+	r.seen = m.now().Truncate(time.Millisecond)
+	return r.encode(), nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // Options are the settings of a [Manager]. The zero value is the default, and a
@@ -23,6 +25,31 @@ type Options struct {
 	// 800-63B names for the lowest assurance level; negative is off. Idle and
 	// Absolute cannot both be off, and neither is over 400 days.
 	Absolute time.Duration
+
+	// MaxLife is the longest that [Session.SetLifetime] gives a session, idle or
+	// absolute. 0 is the longer of Idle and Absolute; no more than 400 days.
+	MaxLife time.Duration
+
+	// MaxSkew is how far the clocks of the servers that run this package may be
+	// apart. A session that began further in the future than that is taken to begin
+	// now. 0 is one minute; negative is none.
+	MaxSkew time.Duration
+
+	// MaxBytes is how many bytes the keys and values of a session may have, as
+	// JSON. 0 is 1 MiB; negative is off. Over it a change is [store.ErrTooLarge].
+	MaxBytes int
+
+	// MaxKeys is how many values a session may have. 0 is 1,000; negative is off.
+	// Over it a change is [store.ErrTooLarge].
+	MaxKeys int
+
+	// MaxPerOwner is how many sessions an owner may have at once.
+	MaxPerOwner MaxPerOwner
+
+	// EndOnReuse ends a session when somebody comes with an id that it had before a
+	// renewal, and whose grace period is over: one of the two has stolen it. Off by
+	// default, since a browser that has lost the answer to its login looks the same.
+	EndOnReuse bool
 
 	// Timeout is the longest that loading a session, or saving it, may take; then
 	// it has failed. 0 is 2 seconds; negative is off, so that only the request's
@@ -41,6 +68,18 @@ type Options struct {
 
 	// Now is the clock for Absolute. nil is time.Now.
 	Now func() time.Time
+}
+
+// MaxPerOwner is how many sessions an owner may have at once. With N of 0 there is
+// no limit. It holds for logins at the same moment and in several processes too: they
+// queue behind a record in the store, which wants a store that can list
+// ([store.Lister]).
+type MaxPerOwner struct {
+	N int
+
+	// EndOldest ends the owner's oldest sessions for a new one. Without it a login
+	// over the limit is [ErrLimit].
+	EndOldest bool
 }
 
 // Cookie says how the browser keeps the id. The zero value is the default: a
@@ -79,9 +118,14 @@ const (
 func (o *Options) idle() time.Duration     { return or(o.Idle, 24*time.Hour) }
 func (o *Options) absolute() time.Duration { return or(o.Absolute, 30*24*time.Hour) }
 func (o *Options) timeout() time.Duration  { return or(o.Timeout, 2*time.Second) }
+func (o *Options) maxSkew() time.Duration  { return or(o.MaxSkew, time.Minute) }
+func (o *Options) maxBytes() int           { return or(o.MaxBytes, 1<<20) }
+func (o *Options) maxKeys() int            { return or(o.MaxKeys, 1000) }
+
+func (o *Options) maxLife() time.Duration { return or(o.MaxLife, max(o.idle(), o.absolute())) }
 
 // or is d, the default for 0, and 0 for off.
-func or(d, zero time.Duration) time.Duration {
+func or[T int | time.Duration](d, zero T) T {
 	switch {
 	case d == 0:
 		return zero
@@ -100,8 +144,23 @@ func (o *Options) check() error {
 		return fmt.Errorf("session: Options.Idle is %v; 400 days are the most that a browser keeps a cookie", idle)
 	case absolute > maxLife:
 		return fmt.Errorf("session: Options.Absolute is %v; 400 days are the most that a browser keeps a cookie", absolute)
+	case o.MaxLife < 0 || o.MaxLife > maxLife:
+		return fmt.Errorf("session: Options.MaxLife is %v; it is between 0 and 400 days, the most that a browser keeps a cookie", o.MaxLife)
+	case o.MaxPerOwner.N < 0:
+		return fmt.Errorf("session: Options.MaxPerOwner.N is %d; 0 is no limit", o.MaxPerOwner.N)
 	}
 	return o.Cookie.check()
+}
+
+// fits returns an error that wraps [store.ErrTooLarge] if a session has too much.
+func (o *Options) fits(keys, bytes int) error {
+	if limit := o.maxKeys(); limit > 0 && keys > limit {
+		return fmt.Errorf("session: %w: %d values, Options.MaxKeys is %d", store.ErrTooLarge, keys, limit)
+	}
+	if limit := o.maxBytes(); limit > 0 && bytes > limit {
+		return fmt.Errorf("session: %w: %d bytes, Options.MaxBytes is %d", store.ErrTooLarge, bytes, limit)
+	}
+	return nil
 }
 
 // cookie is the cookie with its defaults, without a value.

@@ -42,7 +42,7 @@ func TestGoldenRecord(t *testing.T) {
 func TestUnknownFieldsAreKept(t *testing.T) {
 	newer := goldenRecord()
 	newer.version = 7
-	extra := "\x22\x03abc" + "\x28\x05" + "\x31abcdefgh" + "\x3dabcd" + "\xa2\x06\x02hi"
+	extra := "\x7a\x03key" + "\x88\x01\x05" + "\x31abcdefgh" + "\x3dabcd" + "\xa2\x06\x02hi"
 	newer.unknown = []byte(extra)
 	const more = "\x1a\x02hi" + "\x20\x07"
 	newer.values[0].unknown, newer.values[1].unknown = []byte(more), []byte(more)

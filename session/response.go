@@ -3,10 +3,12 @@ package session
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // response commits the session before the first byte of the response goes out,
@@ -52,6 +54,13 @@ func (w *response) begin() error {
 	if sc.s == nil { // it could not be loaded, and the handler was told
 		return nil
 	}
+	if w.written() && sc.s.pending() {
+		sc.tell(Bypassed, errBypassed)
+		if sc.s.undeliverable() {
+			sc.s.close()
+			return nil
+		}
+	}
 	err := sc.s.commit()
 	sc.s.setCookie(h)
 	if err == nil {
@@ -92,17 +101,52 @@ func (s *Session) setCookie(h http.Header) {
 	j := &s.scope.m.jar
 	switch {
 	case s.cookie.isSet:
-		h.Add("Set-Cookie", j.line(s.cookie.set))
+		h.Add("Set-Cookie", j.line(s.cookie.set, s.maxAge()))
 	case s.cookie.clear:
 		h.Add("Set-Cookie", j.clear)
+	case s.down != nil: // a page that is not what it would have been
 	default:
 		return
 	}
 	noStore(h)
 }
 
+// maxAge is how long the browser is to keep the cookie; 0 is until it is closed.
+func (s *Session) maxAge() time.Duration {
+	if !s.base.persistent {
+		return 0
+	}
+	return max(s.ttl-s.scope.m.now().Sub(s.read), time.Second)
+}
+
+var errBypassed = errors.New("session: the response was written before the session was saved, past the writer that the handler was given: wrap the whole server with Handler, outside of a framework that has a writer of its own")
+
+// written reports whether the response has begun in another way than through w, as
+// far as the writer below can tell: gin's can.
+func (w *response) written() bool {
+	below, ok := w.ResponseWriter.(interface{ Written() bool })
+	return ok && below.Written()
+}
+
 // Unwrap is for [http.ResponseController].
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *response) Unwrap() http.ResponseWriter { return (*unwrapped)(w) }
+
+// unwrapped is what is below a response, for those who unwrap it: the methods that it
+// has not are found further below, and who writes to it has the session saved first all
+// the same.
+type unwrapped response
+
+// Header implements [http.ResponseWriter].
+func (w *unwrapped) Header() http.Header { return w.ResponseWriter.Header() }
+
+// Write implements [http.ResponseWriter].
+func (w *unwrapped) Write(b []byte) (int, error) { return (*response)(w).Write(b) }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *unwrapped) WriteHeader(code int) { (*response)(w).WriteHeader(code) }
+
+// Unwrap is for [http.ResponseController].
+func (w *unwrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter]. Informational responses go out as
 // they are, before the session is saved; 101 is the last one and commits.

@@ -57,23 +57,47 @@ func (s *Session) commit() error {
 	return nil
 }
 
+// pending reports whether there is anything to save, or a cookie to set.
+func (s *Session) pending() bool {
+	s.write.Lock()
+	defer s.write.Unlock()
+	_, changed := changes(&s.base, s.ops)
+	return changed || s.renewing || s.cookie.isSet
+}
+
+// undeliverable reports whether what is pending is of use only with a cookie.
+func (s *Session) undeliverable() bool {
+	s.write.Lock()
+	defer s.write.Unlock()
+	return s.key == "" || s.renewing
+}
+
+// close ends the changes without saving them.
+func (s *Session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
 // save writes the pending changes. The caller holds write.
 func (s *Session) save(last bool) error {
 	next, changed := changes(&s.base, s.ops)
-	touch := !changed && last && s.touchDue()
-	if !changed && !touch {
+	renew := s.renewing && s.key != ""
+	touch := !changed && !renew && last && s.touchDue()
+	if !changed && !renew && !touch {
 		return nil
 	}
 	ctx, cancel := s.scope.m.storeContext(s.scope)
 	defer cancel()
-	var err error
-	switch {
-	case touch:
+	if touch {
 		s.touch(ctx)
-	case s.key == "":
-		err = s.create(ctx, next)
-	default:
-		err = s.update(ctx, func() (record, bool) { return changes(&s.base, s.ops) }, func([]op) []op { return nil })
+		return nil
+	}
+	var err error
+	if s.scope.m.limited(&s.base, &next) {
+		err = s.admitted(ctx, next.owner, func() error { return s.write1(ctx, renew) })
+	} else {
+		err = s.write1(ctx, renew)
 	}
 	if w, ok := errors.AsType[*writeError](err); ok && w.unsure() {
 		s.mu.Lock()
@@ -81,6 +105,18 @@ func (s *Session) save(last bool) error {
 		s.unsure = err
 	}
 	return err
+}
+
+// write1 writes the pending changes to a new session, to the one that is there, or
+// to its successor.
+func (s *Session) write1(ctx context.Context, renew bool) error {
+	switch {
+	case s.key == "":
+		return s.create(ctx)
+	case renew:
+		return s.rename(ctx)
+	}
+	return s.update(ctx, func() (record, bool) { return changes(&s.base, s.ops) }, func([]op) []op { return nil })
 }
 
 // writeError is the error of a write, as against one that came before it.
@@ -107,6 +143,9 @@ func (e *writeError) unsure() bool {
 func changes(base *record, ops []op) (next record, changed bool) {
 	for i := range ops {
 		o := &ops[i]
+		if o.meta != nil {
+			continue
+		}
 		if old := base.get(o.key); (old == nil) == (o.json == nil) && bytes.Equal(old, o.json) {
 			continue
 		}
@@ -117,6 +156,15 @@ func changes(base *record, ops []op) (next record, changed bool) {
 			next, changed = base.clone(), true
 		}
 		next.set(o.key, o.json)
+	}
+	if m := viewMeta(base, ops); m != base.meta || base.skewed {
+		if !changed {
+			next, changed = base.clone(), true
+		}
+		next.meta, next.skewed = m, false
+	}
+	if !changed {
+		next = *base
 	}
 	return next, changed
 }
@@ -137,21 +185,27 @@ func redo(base *record, ops []op) ([]op, error) {
 	return ops, nil
 }
 
-func (s *Session) create(ctx context.Context, next record) error {
+func (s *Session) create(ctx context.Context) error {
 	m := s.scope.m
+	next, _ := changes(&s.base, s.ops)
 	ttl := m.life(&next)
 	if ttl <= 0 {
 		return ErrGone // the request took longer than a session may live
 	}
 	i := newID()
 	key := i.key()
-	rev, err := m.store.Create(ctx, key, store.Record{Data: next.encode(), Owner: s.owner}, ttl)
+	data, err := m.encode(&next)
+	if err != nil {
+		return err
+	}
+	rev, err := m.store.Create(ctx, key, store.Record{Data: data, Owner: next.owner}, ttl)
 	if err != nil {
 		return &writeError{"create", err}
 	}
 	s.mu.Lock()
-	s.key, s.cookie = key, cookieChange{set: i, isSet: true}
+	s.key, s.id, s.cookie = key, i, cookieChange{set: i, isSet: true}
 	s.saved(next, rev, ttl, nil)
+	s.renewing = false
 	s.mu.Unlock()
 	s.scope.tell(Created, nil)
 	return nil
@@ -159,6 +213,7 @@ func (s *Session) create(ctx context.Context, next record) error {
 
 // saved takes over what was written. The caller holds mu.
 func (s *Session) saved(next record, rev store.Revision, ttl time.Duration, ops []op) {
+	next.skewed = false
 	s.base, s.rev, s.ttl, s.read, s.ops = next, rev, ttl, s.scope.m.now(), ops
 }
 
@@ -175,15 +230,21 @@ func (s *Session) update(ctx context.Context, plan func() (next record, changed 
 			s.ops = rest(s.ops)
 			return nil
 		}
-		ttl := m.life(&next)
+		ttl := s.ttlFor(&next)
 		if ttl <= 0 {
 			return s.end()
 		}
-		rev, err := m.store.Update(ctx, s.key, store.Record{Data: next.encode(), Owner: s.owner}, ttl, s.rev)
+		data, err := m.encode(&next)
+		if err != nil {
+			return err
+		}
+		resend := s.touchDue() || next.persistent != s.base.persistent
+		rev, err := m.store.Update(ctx, s.key, store.Record{Data: data, Owner: next.owner}, ttl, s.rev)
 		switch {
 		case err == nil:
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			s.resend(resend && (next.persistent || s.base.persistent))
 			s.saved(next, rev, ttl, rest(s.ops))
 			return nil
 		case errors.Is(err, store.ErrNotFound):
@@ -192,12 +253,11 @@ func (s *Session) update(ctx context.Context, plan func() (next record, changed 
 			return &writeError{"update", err}
 		}
 		s.scope.tell(Conflict, nil)
-		if err := s.wait(ctx, try); err != nil {
+		leave, err := s.scope.m.wait(ctx, s.phase(), try)
+		if err != nil {
 			return fmt.Errorf("session: update: %w: %w", err, store.ErrConflict)
 		}
-		if try == 1 {
-			defer s.leave()
-		}
+		defer leave()
 		if err := s.reload(ctx); err != nil {
 			return err
 		}
@@ -206,60 +266,55 @@ func (s *Session) update(ctx context.Context, plan func() (next record, changed 
 
 // reload reads what another request has left, and makes the changes again on it.
 func (s *Session) reload(ctx context.Context) error {
-	e, err := s.scope.m.store.Load(ctx, s.key)
-	if errors.Is(err, store.ErrNotFound) {
+	f, err := s.scope.m.find(ctx, s.key)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errRenewed) {
 		return s.end()
 	}
-	if err != nil {
-		return fmt.Errorf("session: load: %w", err)
-	}
-	rec, err := decode(e.Data)
 	if err != nil {
 		return err
 	}
 	// Base and changes go together: if a function of Update fails here, or panics,
 	// the old ones stay, and what comes next meets the conflict again.
-	ops, err := redo(&rec, s.ops)
+	ops, err := redo(&f.record, s.ops)
 	if err != nil {
 		return err
 	}
-	s.found(e, rec, ops)
+	s.found(f, ops)
 	return nil
 }
 
 // wait lets others go first. The first time it queues behind the requests of this
 // process that met a conflict on the same session, which is what makes many at
-// once end soon; after that it waits a moment of random length, for the other
-// processes.
-func (s *Session) wait(ctx context.Context, try int) error {
+// once end soon, until the caller leaves the queue; after that it waits a moment of
+// random length, for the other processes.
+func (m *Manager) wait(ctx context.Context, phase uint64, try int) (leave func(), err error) {
 	if try == 1 {
+		queue := m.queues[phase%uint64(len(m.queues))]
 		select {
-		case s.queue() <- struct{}{}:
-			return nil
+		case queue <- struct{}{}:
+			return func() { <-queue }, nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 	pause := time.NewTimer(rand.N(min(time.Millisecond<<(try/2), 32*time.Millisecond)))
 	defer pause.Stop()
 	select {
 	case <-pause.C:
-		return nil
+		return func() {}, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-func (s *Session) leave() { <-s.queue() }
-
-func (s *Session) queue() chan struct{} { return s.scope.m.queues[s.phase()%64] }
-
 // phase is a number that a session has for its life and that differs between
 // sessions.
-func (s *Session) phase() uint64 {
+func (s *Session) phase() uint64 { return phase(s.key) }
+
+func phase(key string) uint64 {
 	var sum [8]byte
-	_, _ = encoding.Decode(sum[:], []byte(s.key[:8])) // of our own making
-	return binary.BigEndian.Uint64(sum[:]) >> 16      // of which 6 bytes are there
+	_, _ = encoding.Decode(sum[:], []byte(key[:8])) // of our own making
+	return binary.BigEndian.Uint64(sum[:]) >> 16    // of which 6 bytes are there
 }
 
 // end drops the changes to a session that is no more.
@@ -290,8 +345,9 @@ func (s *Session) touchDue() bool {
 	if since < -precision {
 		return true
 	}
-	window := int64(m.opts.idle() / 10)
-	if window <= 0 || since <= 0 {
+	idle, _ := m.timeouts(&s.base.meta)
+	window := int64(idle / 10)
+	if s.scope.passive || window <= 0 || since <= 0 {
 		return false
 	}
 	at := now.UnixNano() + int64(s.phase()%uint64(window))
@@ -301,6 +357,15 @@ func (s *Session) touchDue() bool {
 // precision is the coarsest that a store's lifetimes may be without looking as if
 // they were longer than they may be.
 const precision = 2 * time.Second
+
+// ttlFor is the life to ask for with a change: a passive request leaves it as it is.
+func (s *Session) ttlFor(next *record) time.Duration {
+	ttl := s.scope.m.life(next)
+	if s.scope.passive {
+		ttl = min(ttl, s.ttl-s.scope.m.now().Sub(s.read))
+	}
+	return ttl
+}
 
 // touch extends the life. If that fails the request goes on, which has only read.
 func (s *Session) touch(ctx context.Context) {
@@ -314,10 +379,20 @@ func (s *Session) touch(ctx context.Context) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.ttl, s.read = ttl, m.now()
+		s.resend(s.base.persistent)
 	case errors.Is(err, store.ErrNotFound):
 		_ = s.end() // nothing was changed, so nobody has lost anything
 	default:
 		s.scope.tell(TouchError, err)
+	}
+}
+
+// resend has the response set the cookie again, with another Max-Age. A session
+// that was found by an id which it had before cannot: its id is not known here. The
+// caller holds mu.
+func (s *Session) resend(yes bool) {
+	if yes && !s.cookie.isSet && !s.forwarded {
+		s.cookie = cookieChange{set: s.id, isSet: true}
 	}
 }
 

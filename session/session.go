@@ -1,8 +1,6 @@
 package session
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -21,18 +19,24 @@ type Session struct {
 	// under it, and never under mu, so that reading waits for neither.
 	write sync.Mutex
 
-	mu     sync.Mutex
-	key    string // the store's id; "" while nothing is stored
-	base   record // as it is in the store
-	owner  string
-	rev    store.Revision
-	ttl    time.Duration // what was left at read
-	read   time.Time
-	ops    []op  // what the request has changed, in order
-	closed bool  // the response has begun
-	gone   bool  // it ended while the request was under way
-	unsure error // of a save that may have been made all the same: nothing is saved after it
-	cookie cookieChange
+	mu        sync.Mutex
+	key       string // the store's id; "" while nothing is stored
+	id        id     // the cookie's, unless forwarded
+	forwarded bool   // the cookie has an id from before a renewal
+	base      record // as it is in the store
+	rev       store.Revision
+	ttl       time.Duration // what was left at read
+	read      time.Time
+	ops       []op          // what the request has changed, in order
+	renewing  bool          // with the next save it gets another id
+	grace     time.Duration // in which the one that it has is good
+	login     bool          // an owner was set: what is changed counts also if the session has ended
+	noted     noted         // by this request
+	closed    bool          // the response has begun
+	gone      bool          // it ended while the request was under way
+	unsure    error         // of a save that may have been made all the same: nothing is saved after it
+	down      error         // why the session could not be loaded, where [Manager.OrAnonymous] goes on
+	cookie    cookieChange
 }
 
 // cookieChange is what the response says about the cookie.
@@ -42,18 +46,21 @@ type cookieChange struct {
 	clear bool
 }
 
-// op is one change of one key, which can be made again on another record.
+// op is one change of one key, or of what a session has beside its values. It can
+// be made again on another record.
 type op struct {
-	key    string
+	key    string                           // "": meta
 	change func(old []byte) ([]byte, error) // nil: json whatever was there before
 	json   []byte                           // what came of it; nil: no value
+	meta   func(*meta)
 }
 
 // found takes over what was read from the store, and what the changes make of it.
-func (s *Session) found(e store.Entry, rec record, ops []op) {
+func (s *Session) found(f found, ops []op) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.base, s.owner, s.rev, s.ttl, s.read, s.ops = rec, e.Owner, e.Revision, e.TTL, s.scope.m.now(), ops
+	s.key, s.base, s.rev, s.ttl, s.read, s.ops = f.key, f.record, f.rev, f.ttl, s.scope.m.now(), ops
+	s.forwarded = s.forwarded || f.forwarded
 }
 
 // New reports whether the session has never been stored: the request had no
@@ -78,10 +85,11 @@ func (s *Session) Ends() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.scope.m
-	if _, changed := changes(&s.base, s.ops); s.key != "" && (s.closed || !changed && !s.touchDue()) {
+	next, changed := changes(&s.base, s.ops)
+	if s.key != "" && (s.closed || s.scope.passive || !changed && !s.renewing && !s.touchDue()) {
 		return s.read.Add(s.ttl).Truncate(time.Millisecond)
 	}
-	return m.now().Add(m.life(&s.base)).Truncate(time.Millisecond)
+	return m.now().Add(m.life(&next)).Truncate(time.Millisecond)
 }
 
 // String tells nothing of the session (SEC-28).
@@ -116,6 +124,8 @@ func (s *Session) open() error {
 		return ErrCommitted
 	case s.gone:
 		return ErrGone
+	case s.down != nil:
+		return s.down
 	}
 	return s.unsure
 }
@@ -135,6 +145,9 @@ func (s *Session) apply(o op) ([]byte, error) {
 		}
 		o.json = json
 	}
+	if err := s.fits(o); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o.change == nil {
@@ -147,36 +160,4 @@ func (s *Session) apply(o op) ([]byte, error) {
 
 func without(ops []op, key string) []op {
 	return slices.DeleteFunc(ops, func(o op) bool { return o.key == key })
-}
-
-// Destroy ends the session: it is deleted in the store at once, and its cookie is
-// cleared. What other requests have under way on it is dropped when they save.
-//
-// The session is then a new and empty one. A value that is set afterwards, such as
-// a word of farewell, is stored under another id, with another cookie.
-//
-// Besides the store's errors it returns [ErrCommitted]. After any error the
-// session is as it was.
-func (s *Session) Destroy() error {
-	s.write.Lock()
-	defer s.write.Unlock()
-	if err := s.open(); errors.Is(err, ErrCommitted) {
-		return err
-	}
-	m := s.scope.m
-	if s.key != "" {
-		ctx, cancel := m.storeContext(s.scope)
-		defer cancel()
-		if err := m.store.Delete(ctx, s.key); err != nil {
-			return fmt.Errorf("session: destroy: %w", err)
-		}
-		s.scope.tell(Ended, nil)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// A cookie that the browser has not got yet needs no clearing.
-	s.cookie = cookieChange{clear: s.sent}
-	s.key, s.owner, s.rev, s.ops, s.gone, s.unsure = "", "", 0, nil, false, nil
-	s.base = record{began: m.now().Truncate(time.Millisecond)}
-	return nil
 }

@@ -236,21 +236,43 @@ func TestSetAfterDestroyIsAnotherSession(t *testing.T) {
 	})
 }
 
-func TestDestroyThatFailsChangesNothing(t *testing.T) {
-	st := newSite(t, session.Options{})
-	b := st.browser()
-	b.visit()
-	before := b.cookie
-	undo := st.store.Fail(faulty.Fault{Verb: faulty.Delete})
-	b.use(func(s *session.Session) error {
-		wantErr(t, "Destroy", s.Destroy(), faulty.ErrInjected)
-		return nil
-	})
-	if undo() != 1 {
-		t.Error("the fault did not strike")
-	}
-	if b.cookie != before || b.visit() != 2 {
-		t.Error("the session is not what it was")
+// Destroy marks the session, and deletes it. One of the two is enough: a disk that is
+// full takes no mark, and a mark without a deletion ends the session too. Without both
+// the session is as it was.
+func TestDestroyThatFails(t *testing.T) {
+	for what, verbs := range map[string][]string{
+		"the mark fails": {faulty.Update}, "the deletion fails": {faulty.Delete}, "both fail": {faulty.Update, faulty.Delete},
+	} {
+		t.Run(what, func(t *testing.T) {
+			st := newSite(t, session.Options{})
+			b := st.browser()
+			b.visit()
+			before := b.clone()
+			var undo []func() int
+			for _, verb := range verbs {
+				undo = append(undo, st.store.Fail(faulty.Fault{Verb: verb}))
+			}
+			var want error
+			if len(verbs) == 2 {
+				want = faulty.ErrInjected
+			}
+			b.use(func(s *session.Session) error {
+				wantErr(t, "Destroy", s.Destroy(), want)
+				return nil
+			})
+			for _, u := range undo {
+				if u() != 1 {
+					t.Error("a fault did not strike")
+				}
+			}
+			if want == nil {
+				if b.cookie != "" || before.visit() != 1 {
+					t.Error("the session has not ended")
+				}
+			} else if b.cookie != before.cookie || b.visit() != 2 {
+				t.Error("the session is not what it was")
+			}
+		})
 	}
 }
 

@@ -1,0 +1,115 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// Destroy ends the session: it is deleted in the store at once, and its cookie is
+// cleared. What other requests have under way on it is dropped when they save.
+//
+// The session is then a new and empty one. A value that is set afterwards, such as
+// a word of farewell, is stored under another id, with another cookie.
+//
+// Besides the store's errors it returns [ErrCommitted]. After any error the
+// session is as it was, or has ended.
+func (s *Session) Destroy() error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.open(); errors.Is(err, ErrCommitted) {
+		return err
+	}
+	if s.down != nil {
+		return s.down
+	}
+	m := s.scope.m
+	if s.key != "" {
+		ctx, cancel := m.storeContext(s.scope)
+		defer cancel()
+		if _, err := m.killFound(ctx, s.key, s.base.owner, s.rev); err != nil {
+			return fmt.Errorf("session: destroy: %w", err)
+		}
+		s.scope.tell(Ended, nil)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// A cookie that the browser has not got yet needs no clearing.
+	s.cookie = cookieChange{clear: s.sent}
+	s.key, s.rev, s.ops, s.gone, s.unsure = "", 0, nil, false, nil
+	s.forwarded, s.renewing, s.login, s.noted = false, false, false, noted{}
+	s.base = record{began: m.now().Truncate(time.Millisecond)}
+	return nil
+}
+
+// kill ends the session under key, wherever renewals have taken it, and reports
+// whether there was one.
+func (m *Manager) kill(ctx context.Context, key string) (ended bool, err error) {
+	for key != "" {
+		e, err := m.store.Load(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return ended, nil
+		}
+		if errors.Is(err, store.ErrCorrupt) {
+			return true, m.store.Delete(ctx, key)
+		}
+		if err != nil {
+			return ended, err
+		}
+		rec, err := decode(e.Data)
+		if err != nil { // not ours to read, but to end
+			return true, m.store.Delete(ctx, key)
+		}
+		if rec.forward == nil {
+			here, err := m.killFound(ctx, key, e.Owner, e.Revision)
+			return ended || here, err
+		}
+		// Without the forward a renewal that has not ended yet gives up what it has
+		// created, or is about to.
+		if err := m.store.Delete(ctx, key); err != nil {
+			return ended, err
+		}
+		key = rec.forward.to
+	}
+	return ended, nil
+}
+
+// killFound ends a session that was read at rev. Deleting it alone could come after a
+// renewal has taken it elsewhere: so it is marked first, by revision.
+func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Revision) (ended bool, err error) {
+	over := record{forward: &forward{}}
+	data := over.encode()
+	for try := 1; ; try++ {
+		_, err := m.store.Update(ctx, key, store.Record{Data: data, Owner: owner}, time.Minute, rev)
+		switch {
+		case err == nil:
+			_ = m.store.Delete(ctx, key) // the mark has ended it, and is gone in a minute by itself
+			return true, nil
+		case errors.Is(err, store.ErrNotFound):
+			return false, nil
+		case !errors.Is(err, store.ErrConflict) || try == maxTries:
+			// A disk that is full takes no mark, but a deletion.
+			return true, m.store.Delete(ctx, key)
+		}
+		leave, err := m.wait(ctx, phase(key), try)
+		if err != nil {
+			return false, err
+		}
+		defer leave()
+		e, err := m.store.Load(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return false, err
+		}
+		rec, err := decode(e.Data)
+		if err != nil || rec.forward != nil {
+			return m.kill(ctx, key)
+		}
+		rev, owner = e.Revision, e.Owner
+	}
+}

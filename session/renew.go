@@ -1,0 +1,154 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+const (
+	maxGrace = time.Hour
+
+	// keepForward is how long a renewed id is known as one, so that its use is seen.
+	keepForward = 24 * time.Hour
+)
+
+// Renew gives the session another id when it is saved, so that an id which somebody
+// may have seen or planted is worth nothing. Call it whenever a person is allowed more
+// than before; [Session.SetOwner] does it by itself.
+//
+// With a grace of 0 the old id is worth nothing at once, and requests that are on
+// their way with it have no session: right for all that changes what one may do. A
+// grace of some seconds, at most an hour, has the old id stand for the same session
+// meanwhile: right where ids are changed from time to time. Of several renewals at
+// once one wins; the others' changes join it if there is a grace, and are dropped
+// ([ErrGone]) if there is none. A request that came with an old id renews nothing.
+//
+// When the old id is used after its grace that is an event ([Reused]), for a day.
+//
+// It returns an error for another grace, [ErrCommitted] or [ErrGone].
+func (s *Session) Renew(grace time.Duration) error {
+	if grace < 0 || grace > maxGrace {
+		return fmt.Errorf("session: %w: a grace of %v; it is between 0 and %v", store.ErrInvalid, grace, maxGrace)
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.open(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.key == "" || s.forwarded && !s.renewing:
+	case s.renewing:
+		s.grace = min(s.grace, grace)
+	default:
+		s.renewing, s.grace = true, grace
+	}
+	return nil
+}
+
+// rename saves the session under another id. In this order there is no moment in which
+// both ids are good without a grace, wherever the program is killed (SEC-14): first
+// the old record becomes a forward, by revision, so that of several renewals one wins;
+// then the new one is created. Who ends the session meanwhile removes the forward
+// (kill), which is asked for at the end: a session that was ended must not live on
+// under an id that nobody knew of.
+func (s *Session) rename(ctx context.Context) error {
+	m := s.scope.m
+	for try := 1; ; try++ {
+		next, _ := changes(&s.base, s.ops)
+		ttl := m.life(&next)
+		if ttl <= 0 {
+			return s.end()
+		}
+		i := newID()
+		key := i.key()
+		data, err := m.encode(&next)
+		if err != nil {
+			return err
+		}
+		old := forward{to: key, renewed: milliseconds(m.now()), grace: s.grace.Truncate(time.Millisecond), keep: min(ttl, keepForward)}
+		rec := record{forward: &old}
+		rev, err := m.store.Update(ctx, s.key, store.Record{Data: rec.encode(), Owner: s.base.owner}, old.grace+old.keep, s.rev)
+		switch {
+		case err == nil:
+			return s.succeed(ctx, i, rev, next, data, ttl, &old)
+		case errors.Is(err, store.ErrNotFound):
+			return s.lost(ctx)
+		case !errors.Is(err, store.ErrConflict) || try == maxTries:
+			return &writeError{"renew", err}
+		}
+		s.scope.tell(Conflict, nil)
+		leave, err := m.wait(ctx, s.phase(), try)
+		if err != nil {
+			return fmt.Errorf("session: renew: %w: %w", err, store.ErrConflict)
+		}
+		defer leave()
+		switch err := s.reload(ctx); {
+		case errors.Is(err, ErrGone):
+			return s.lost(ctx)
+		case err != nil:
+			return err
+		case s.forwarded && !s.login: // another renewal was quicker, with a grace
+			s.mu.Lock()
+			s.renewing = false
+			s.mu.Unlock()
+			return s.write1(ctx, false)
+		}
+	}
+}
+
+// succeed creates the session under its new id, once the old one is a forward.
+func (s *Session) succeed(ctx context.Context, i id, forwardRev store.Revision, next record, data []byte, ttl time.Duration, old *forward) error {
+	m := s.scope.m
+	rev, err := m.store.Create(ctx, old.to, store.Record{Data: data, Owner: next.owner}, ttl)
+	if err != nil {
+		w := &writeError{"renew", err}
+		if !w.unsure() { // the store has refused it, so that the old id may have it back
+			back := s.base
+			if rev, err := m.store.Update(ctx, s.key, store.Record{Data: back.encode(), Owner: back.owner}, max(s.ttl-m.now().Sub(s.read), time.Millisecond), forwardRev); err == nil {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.rev = rev
+			}
+		}
+		return w
+	}
+	switch err := m.store.Touch(ctx, s.key, old.grace+old.keep); {
+	case errors.Is(err, store.ErrNotFound):
+		_ = m.store.Delete(ctx, old.to) // if this fails nobody has the id all the same
+		return s.lost(ctx)
+	case err != nil:
+		_ = m.store.Delete(ctx, old.to)
+		return &writeError{"renew", err}
+	}
+	s.mu.Lock()
+	s.key, s.id, s.forwarded, s.cookie = old.to, i, false, cookieChange{set: i, isSet: true}
+	s.saved(next, rev, ttl, nil)
+	s.renewing, s.login = false, false
+	s.mu.Unlock()
+	s.scope.tell(Renewed, nil)
+	return nil
+}
+
+// lost is a renewal whose session has ended meanwhile. A login stays one: somebody
+// has just proved who they are, and what they have got here goes into a new session.
+func (s *Session) lost(ctx context.Context) error {
+	if !s.login {
+		return s.end()
+	}
+	m := s.scope.m
+	empty := record{began: m.now().Truncate(time.Millisecond)}
+	ops, err := redo(&empty, s.ops)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.key, s.base, s.rev, s.ops, s.gone, s.forwarded = "", empty, 0, ops, false, false
+	s.mu.Unlock()
+	return s.create(ctx)
+}
