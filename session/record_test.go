@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(golden))
 	f.Add([]byte(golden + "\x22\x03abc\x31abcdefgh\x3dabcd"))
 	f.Add([]byte("\x08\x01\x1a\x7f"))
+	whole := goldenRecord()
+	whole.seen = whole.began.Add(time.Hour)
+	whole.meta = meta{since: whole.began, handle: "h", authAt: whole.seen, authBy: "password", device: "d", persistent: true, idle: time.Hour, absolute: 48 * time.Hour}
+	f.Add(whole.encode())
+	whole.forward = &forward{to: strings.Repeat("A", 43), renewed: whole.seen, grace: time.Second, keep: time.Minute}
+	f.Add(whole.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
 		r, err := decode(b)
@@ -119,8 +126,11 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was encoded does not decode: %v", err)
 		}
-		if !again.began.Equal(r.began) || len(again.values) != len(r.values) || !bytes.Equal(again.unknown, r.unknown) {
+		if !again.began.Equal(r.began) || len(again.values) != len(r.values) || !bytes.Equal(again.unknown, r.unknown) || !sameMeta(again.meta, r.meta) {
 			t.Fatalf("%+v became %+v", r, again)
+		}
+		if (again.forward == nil) != (r.forward == nil) || r.forward != nil && !sameForward(*again.forward, *r.forward) {
+			t.Fatalf("the forward %+v became %+v", r.forward, again.forward)
 		}
 	})
 }
@@ -132,6 +142,46 @@ func FuzzParseID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if i, ok := parseID(s); ok && i.cookie() != s {
 			t.Errorf("%q is another spelling of an id", s)
+		}
+	})
+}
+
+// sameMeta compares what is stored: the owner is not in the record, and a time of 0 is
+// left out.
+func sameMeta(a, b meta) bool {
+	for _, x := range []*meta{&a, &b} {
+		x.owner, x.since, x.authAt = "", zeroed(x.since), zeroed(x.authAt)
+	}
+	return a == b
+}
+
+func sameForward(a, b forward) bool {
+	a.renewed, b.renewed = zeroed(a.renewed), zeroed(b.renewed)
+	return a == b
+}
+
+func zeroed(t time.Time) time.Time {
+	if t.IsZero() || t.UnixMilli() <= 0 {
+		return time.Time{}
+	}
+	return milliseconds(t)
+}
+
+// FuzzCookie reads whole headers as they come: none makes more than one id of its
+// cookies, and what is read is in it.
+func FuzzCookie(f *testing.F) {
+	j := newJar(&Cookie{})
+	good := j.name + "=" + newID().cookie()
+	for _, line := range []string{good, good + "; " + good, "a=b; " + good, " " + j.name + " = x", j.name, "=", ";;;", j.name + "=\"quoted\""} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		value, n := j.read(http.Header{"Cookie": {line}})
+		if n == 0 && value != "" || n < 0 || n > strings.Count(line, j.name) || !strings.Contains(line, value) {
+			t.Fatalf("%d cookies, %q", n, value)
+		}
+		if i, ok := parseID(value); ok && !strings.Contains(line, i.cookie()) {
+			t.Fatal("an id that is not there")
 		}
 	})
 }
