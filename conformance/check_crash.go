@@ -80,7 +80,7 @@ func crash2(t *T) {
 	}
 	ids := t.newIDs(8)
 	c := f.client
-	for range 4 {
+	for range 2 {
 		var wg sync.WaitGroup
 		var begun atomic.Int64
 		enough := make(chan struct{})

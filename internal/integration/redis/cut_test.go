@@ -157,6 +157,7 @@ func many(t *testing.T, s store.Store, owner string, n int) {
 // A page whose reply breaks off is read again from where it began: no session is listed
 // twice, or left out. So it is when the breaks are in several servers of a cluster.
 func TestListIsReadAgain(t *testing.T) {
+	t.Parallel()
 	for name, sv := range kinds {
 		t.Run(name, func(t *testing.T) {
 			x := newSpace(t, sv.URL(t))
@@ -199,6 +200,7 @@ func TestListIsReadAgain(t *testing.T) {
 
 // Likewise what counts, and what ends sessions: it ends all that it should, and no other.
 func TestPagesAreAskedAgain(t *testing.T) {
+	t.Parallel()
 	for name, sv := range kinds {
 		t.Run(name, func(t *testing.T) {
 			x := newSpace(t, sv.URL(t))

@@ -9,5 +9,6 @@ import (
 // SEC-16: visits to three processes at once, while one of them is asked to end the
 // session. However they fall, the session is gone afterwards.
 func TestEndedStaysEnded(t *testing.T) {
+	t.Parallel()
 	counter.EndedStaysEnded(t, newSpace(t, shared.URL(t)).storeURL())
 }

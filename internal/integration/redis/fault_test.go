@@ -67,43 +67,44 @@ func theirs(t *testing.T, s store.Store) store.Revision {
 func TestNetworkFaults(t *testing.T) {
 	for name, sv := range kinds {
 		t.Run(name, func(t *testing.T) {
-			x := newSpace(t, sv.URL(t))
-			direct := x.open(t, x.client)
-			warm(t, direct)
+			url := sv.URL(t)
 			before := runtime.NumGoroutine()
-			for name, f := range map[string]proxy.Fault{
-				"refuse":       {Kind: proxy.Refuse},
-				"reset":        {Kind: proxy.Reset},
-				"hole before":  {Kind: proxy.DropRequests},
-				"hole behind":  {Kind: proxy.DropReplies},
-				"half-close":   {Kind: proxy.HalfClose},
-				"slow replies": {Kind: proxy.Slow, Side: proxy.Replies, Delay: time.Second},
-				"slow":         {Kind: proxy.Slow, Delay: time.Second},
-			} {
-				t.Run(name, func(t *testing.T) {
-					if err := direct.Clear(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					v := theirs(t, direct)
-					network, client := x.through(t)
-					s := x.open(t, client)
-					warm(t, s)
-					undo := network.fail(f)
-					for what, call := range calls(s, v) {
-						fails(t, what, call)
-					}
-					if undo() == 0 {
-						t.Error("the fault never struck")
-					}
-					recovers(t, s)
-				})
-			}
+			t.Run("of kind", func(t *testing.T) { networkFaults(t, url) })
 			// The clients are closed: what they and the calls had going has ended.
 			for began := time.Now(); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
 				if time.Since(began) > 20*time.Second {
 					t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 				}
 			}
+		})
+	}
+}
+
+func networkFaults(t *testing.T, url string) {
+	for name, f := range map[string]proxy.Fault{
+		"refuse":       {Kind: proxy.Refuse},
+		"reset":        {Kind: proxy.Reset},
+		"hole before":  {Kind: proxy.DropRequests},
+		"hole behind":  {Kind: proxy.DropReplies},
+		"half-close":   {Kind: proxy.HalfClose},
+		"slow replies": {Kind: proxy.Slow, Side: proxy.Replies, Delay: time.Second},
+		"slow":         {Kind: proxy.Slow, Delay: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newSpace(t, url)
+			v := theirs(t, x.open(t, x.client))
+			network, client := x.through(t)
+			s := x.open(t, client)
+			warm(t, s)
+			undo := network.fail(f)
+			for what, call := range calls(s, v) {
+				fails(t, what, call)
+			}
+			if undo() == 0 {
+				t.Error("the fault never struck")
+			}
+			recovers(t, s)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -148,16 +149,32 @@ func TestReplicas(t *testing.T) {
 		x.opts.Timeout = 300 * time.Millisecond
 		defer func() { x.opts.Timeout = time.Second }()
 		s := x.open(t, x.client)
-		fill(t, plain, "secret", 2000)
 		defer stopped(t, p.sv, p.replica)()
-		n, err := s.DeleteOwner(t.Context(), "secret")
-		if short(t, "delete owner", err, "0 of 1"); n != 2000 {
-			t.Errorf("%d of 2000 were ended", n)
+		// A machine that is busy with other things leaves too little of the time now and then,
+		// and then it is an error: the rule is seen if it is seen once.
+		for try := 1; ; try++ {
+			owner := fmt.Sprint("secret", try)
+			fill(t, plain, owner, 2000)
+			n, err := s.DeleteOwner(t.Context(), owner)
+			if errors.Is(err, context.DeadlineExceeded) && try < 5 {
+				continue
+			}
+			if short(t, "delete owner", err, "0 of 1"); n != 2000 {
+				t.Errorf("%d of 2000 were ended", n)
+			}
+			break
 		}
-		fill(t, plain, "secret-2", 2000)
-		short(t, "clear", s.Clear(t.Context()), "0 of 1")
-		if n, err := plain.Count(t.Context()); n != 0 || err != nil {
-			t.Errorf("%d are left, %v", n, err)
+		for try := 1; ; try++ {
+			fill(t, plain, fmt.Sprint("secret-", try), 2000)
+			err := s.Clear(t.Context())
+			if errors.Is(err, context.DeadlineExceeded) && try < 5 {
+				continue
+			}
+			short(t, "clear", err, "0 of 1")
+			if n, err := plain.Count(t.Context()); n != 0 || err != nil {
+				t.Errorf("%d are left, %v", n, err)
+			}
+			break
 		}
 		for range 5 {
 			short(t, "delete", s.Delete(t.Context(), "secret"), "0 of 1")
