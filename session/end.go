@@ -82,6 +82,8 @@ func (m *Manager) kill(ctx context.Context, key string) (ended bool, err error) 
 func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Revision) (ended bool, err error) {
 	over := record{forward: &forward{}}
 	data := over.encode()
+	leave := func() {}
+	defer func() { leave() }()
 	for try := 1; ; try++ {
 		_, err := m.store.Update(ctx, key, store.Record{Data: data, Owner: owner}, time.Minute, rev)
 		switch {
@@ -94,11 +96,9 @@ func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Re
 			// A disk that is full takes no mark, but a deletion.
 			return true, m.store.Delete(ctx, key)
 		}
-		leave, err := m.wait(ctx, phase(key), try)
-		if err != nil {
+		if leave, err = m.wait(ctx, phase(key), try, leave); err != nil {
 			return false, err
 		}
-		defer leave()
 		e, err := m.store.Load(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
 			return false, nil
@@ -108,6 +108,8 @@ func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Re
 		}
 		rec, err := decode(e.Data)
 		if err != nil || rec.forward != nil {
+			leave() // it queues by itself, and its queue may be this one
+			leave = func() {}
 			return m.kill(ctx, key)
 		}
 		rev, owner = e.Revision, e.Owner

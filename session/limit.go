@@ -93,7 +93,7 @@ func (m *Manager) lock(ctx context.Context, key string, lease time.Duration) (be
 		if !errors.Is(err, store.ErrExists) {
 			return began, fmt.Errorf("session: %w", err)
 		}
-		if _, err := m.wait(ctx, 0, try); err != nil {
+		if _, err := m.wait(ctx, 0, try, nil); err != nil {
 			return began, fmt.Errorf("session: other logins of the owner take too long: %w", err)
 		}
 	}

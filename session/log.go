@@ -5,9 +5,10 @@ import (
 	"log/slog"
 )
 
-// Log returns a function for [Options.Events] that writes to l:
+// Log returns a function for [Options.Events] that writes to l, or to [slog.Default] as it
+// is then if l is nil:
 //
-//	sessions, err := session.New(s, &session.Options{Events: session.Log(slog.Default())})
+//	sessions, err := session.New(s, &session.Options{Events: session.Log(nil)})
 //
 // What is daily business is of level Debug, what a person did is Info, what smells of
 // an attack or of a program that is wrong is Warn, and a store that fails is Error.
@@ -17,7 +18,11 @@ func Log(l *slog.Logger) func(ctx context.Context, e Event) {
 		if e.Err != nil {
 			attrs = []slog.Attr{slog.String("error", e.Err.Error())}
 		}
-		l.LogAttrs(ctx, e.Kind.Level(), "session "+string(e.Kind), attrs...)
+		to := l
+		if to == nil {
+			to = slog.Default()
+		}
+		to.LogAttrs(ctx, e.Kind.Level(), "session "+string(e.Kind), attrs...)
 	}
 }
 

@@ -59,6 +59,8 @@ func (s *Session) Renew(grace time.Duration) error {
 // under an id that nobody knew of.
 func (s *Session) rename(ctx context.Context) error {
 	m := s.scope.m
+	leave := func() {}
+	defer func() { leave() }()
 	for try := 1; ; try++ {
 		next, _ := changes(&s.base, s.ops)
 		ttl := m.life(&next)
@@ -83,11 +85,9 @@ func (s *Session) rename(ctx context.Context) error {
 			return &writeError{"renew", err}
 		}
 		s.scope.tell(Conflict, nil)
-		leave, err := m.wait(ctx, s.phase(), try)
-		if err != nil {
+		if leave, err = m.wait(ctx, s.phase(), try, leave); err != nil {
 			return fmt.Errorf("session: renew: %w: %w", err, store.ErrConflict)
 		}
-		defer leave()
 		switch err := s.reload(ctx); {
 		case errors.Is(err, ErrGone):
 			return s.lost(ctx)
@@ -97,6 +97,8 @@ func (s *Session) rename(ctx context.Context) error {
 			s.mu.Lock()
 			s.renewing = false
 			s.mu.Unlock()
+			leave() // it queues by itself, and its queue may be this one
+			leave = func() {}
 			return s.write1(ctx, false)
 		}
 	}

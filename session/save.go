@@ -222,6 +222,8 @@ func (s *Session) saved(next record, rev store.Revision, ttl time.Duration, ops 
 // Then rest are the changes that are still pending.
 func (s *Session) update(ctx context.Context, plan func() (next record, changed bool), rest func([]op) []op) error {
 	m := s.scope.m
+	leave := func() {}
+	defer func() { leave() }()
 	for try := 1; ; try++ {
 		next, changed := plan()
 		if !changed {
@@ -253,22 +255,23 @@ func (s *Session) update(ctx context.Context, plan func() (next record, changed 
 			return &writeError{"update", err}
 		}
 		s.scope.tell(Conflict, nil)
-		leave, err := s.scope.m.wait(ctx, s.phase(), try)
-		if err != nil {
+		if leave, err = m.wait(ctx, s.phase(), try, leave); err != nil {
 			return fmt.Errorf("session: update: %w: %w", err, store.ErrConflict)
 		}
-		defer leave()
-		if err := s.reload(ctx); err != nil {
+		if err := s.reload(ctx); errors.Is(err, ErrGone) {
+			return s.end()
+		} else if err != nil {
 			return err
 		}
 	}
 }
 
-// reload reads what another request has left, and makes the changes again on it.
+// reload reads what another request has left, and makes the changes again on it. It
+// returns ErrGone, and leaves it to the caller what follows, if there is nothing.
 func (s *Session) reload(ctx context.Context) error {
 	f, err := s.scope.m.find(ctx, s.key)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errRenewed) {
-		return s.end()
+		return ErrGone
 	}
 	if err != nil {
 		return err
@@ -285,25 +288,26 @@ func (s *Session) reload(ctx context.Context) error {
 
 // wait lets others go first. The first time it queues behind the requests of this
 // process that met a conflict on the same session, which is what makes many at
-// once end soon, until the caller leaves the queue; after that it waits a moment of
-// random length, for the other processes.
-func (m *Manager) wait(ctx context.Context, phase uint64, try int) (leave func(), err error) {
+// once end soon, until the caller leaves; after that it waits a moment of random
+// length, for the other processes. It returns how to leave: leave itself when there
+// was no queue.
+func (m *Manager) wait(ctx context.Context, phase uint64, try int, leave func()) (func(), error) {
 	if try == 1 {
 		queue := m.queues[phase%uint64(len(m.queues))]
 		select {
 		case queue <- struct{}{}:
 			return func() { <-queue }, nil
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return leave, ctx.Err()
 		}
 	}
 	pause := time.NewTimer(rand.N(min(time.Millisecond<<(try/2), 32*time.Millisecond)))
 	defer pause.Stop()
 	select {
 	case <-pause.C:
-		return func() {}, nil
+		return leave, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return leave, ctx.Err()
 	}
 }
 
