@@ -21,8 +21,9 @@ func (s *Session) Owner() string { return s.attributes().owner }
 // An owner is what [store.CheckOwner] says. When the owner changes the session gets
 // another id, and the one before is worth nothing from then on ([Session.Renew]), so
 // that nobody who planted an id, or saw it before, is logged in too. The values stay.
-// What [Session.MarkAuthenticated] and [Session.SetDevice] noted for another owner goes,
-// unless this request noted it. With the same owner nothing happens.
+// What [Session.MarkAuthenticated] and [Session.SetDevice] noted for another owner goes;
+// what this request noted before it set any owner is the new one's. With the same owner
+// nothing happens.
 //
 // A login is not undone by an end of the visitor's session meanwhile: then what this
 // request has changed goes into a new one.
@@ -49,7 +50,7 @@ func (s *Session) SetOwner(owner string) error {
 		fresh.handle, fresh.since = newHandle(), milliseconds(m.now())
 	}
 	kept := s.noted // by this request, and so of the new owner
-	before, renewing, grace, login := s.ops, s.renewing, s.grace, s.login
+	before, renewing, grace, login, noted := s.ops, s.renewing, s.grace, s.login, s.noted
 	s.mu.Lock()
 	s.ops = append(s.ops[:len(s.ops):len(s.ops)], op{meta: func(x *meta) {
 		x.owner, x.handle, x.since = fresh.owner, fresh.handle, fresh.since
@@ -61,6 +62,7 @@ func (s *Session) SetOwner(owner string) error {
 		}
 	}})
 	s.renewing, s.grace, s.login = true, 0, owner != ""
+	s.noted.auth, s.noted.device, s.noted.owned = false, false, owner != ""
 	s.mu.Unlock()
 	if next, _ := changes(&s.base, s.ops); !m.limited(&s.base, &next) {
 		return nil
@@ -69,7 +71,7 @@ func (s *Session) SetOwner(owner string) error {
 	if err != nil && s.unsure == nil && !s.gone {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.ops, s.renewing, s.grace, s.login = before, renewing, grace, login
+		s.ops, s.renewing, s.grace, s.login, s.noted = before, renewing, grace, login, noted
 	}
 	return err
 }
@@ -83,7 +85,7 @@ func (s *Session) SetOwner(owner string) error {
 func (s *Session) MarkAuthenticated(how string) error {
 	how = bound(how, 64)
 	now := milliseconds(s.scope.m.now())
-	return s.note(func(x *meta) { x.authAt, x.authBy = now, how }, func(n *noted) { n.auth = true })
+	return s.note(func(x *meta) { x.authAt, x.authBy = now, how }, func(n *noted) { n.auth = !n.owned })
 }
 
 // AuthenticatedAt returns when the owner last proved who they are, by the clock of the
@@ -124,7 +126,7 @@ func (s *Session) SetLifetime(idle, absolute time.Duration) error {
 // [ErrCommitted] or [ErrGone].
 func (s *Session) SetDevice(note string) error {
 	note = bound(note, 256)
-	return s.note(func(x *meta) { x.device = note }, func(n *noted) { n.device = true })
+	return s.note(func(x *meta) { x.device = note }, func(n *noted) { n.device = !n.owned })
 }
 
 // Device returns what [Session.SetDevice] was last given.
@@ -137,8 +139,9 @@ func (s *Session) Handle() string {
 	return handle(s.key, viewMeta(&s.base, s.ops))
 }
 
-// noted is what a request itself has noted, not one before.
-type noted struct{ auth, device bool }
+// noted is what a request itself has noted, not one before, for an owner that it has
+// not set yet.
+type noted struct{ auth, device, owned bool }
 
 func (s *Session) note(change func(*meta), remember func(*noted)) error {
 	s.write.Lock()

@@ -38,7 +38,7 @@ func (st *site) plant(ttl time.Duration) {
 }
 
 // SEC-18: absolute at t-1, t and t+1, by the manager's clock, whatever the store says.
-func TestAbsoluteToTheNanosecond(t *testing.T) {
+func TestSEC18AbsoluteToTheNanosecond(t *testing.T) {
 	for _, off := range []time.Duration{-1, 0, 1} {
 		synctest.Test(t, func(t *testing.T) {
 			st := newSite(t, session.Options{Absolute: time.Hour})

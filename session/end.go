@@ -27,10 +27,15 @@ func (s *Session) Destroy() error {
 		return s.down
 	}
 	m := s.scope.m
+	ctx, cancel := m.storeContext(s.scope)
+	defer cancel()
+	if s.former != "" {
+		if err := m.killRenewed(ctx, s.former); err != nil {
+			return fmt.Errorf("session: destroy: %w", err)
+		}
+	}
 	if s.key != "" {
-		ctx, cancel := m.storeContext(s.scope)
-		defer cancel()
-		if _, err := m.killFound(ctx, s.key, s.base.owner, s.rev); err != nil {
+		if _, err := m.killFound(ctx, s.key, s.base.owner, s.rev, ""); err != nil {
 			return fmt.Errorf("session: destroy: %w", err)
 		}
 		s.scope.tell(Ended, nil)
@@ -39,15 +44,31 @@ func (s *Session) Destroy() error {
 	defer s.mu.Unlock()
 	// A cookie that the browser has not got yet needs no clearing.
 	s.cookie = cookieChange{clear: s.sent}
-	s.key, s.rev, s.ops, s.gone, s.unsure = "", 0, nil, false, nil
+	s.key, s.former, s.rev, s.ops, s.gone, s.unsure = "", "", 0, nil, false, nil
 	s.forwarded, s.renewing, s.login, s.noted = false, false, false, noted{}
 	s.base = record{began: m.now().Truncate(time.Millisecond)}
 	return nil
 }
 
+// killRenewed is for a logout whose id was given up a moment ago, by another request
+// that was under way: the person means the session that there is now. An id that was
+// another's, or a visitor's before the login, has no say in it.
+func (m *Manager) killRenewed(ctx context.Context, key string) error {
+	l, err := m.look(ctx, key)
+	if err != nil || l.forward == nil || l.owner == "" || m.now().Sub(l.forward.renewed) > m.opts.maxSkew() {
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+			return nil
+		}
+		return err
+	}
+	_, err = m.kill(ctx, key, l.owner)
+	return err
+}
+
 // kill ends the session under key, wherever renewals have taken it, and reports
-// whether there was one.
-func (m *Manager) kill(ctx context.Context, key string) (ended bool, err error) {
+// whether there was one. Of an owner, if any is given, it leaves alone what has become
+// another's.
+func (m *Manager) kill(ctx context.Context, key, of string) (ended bool, err error) {
 	for key != "" {
 		e, err := m.store.Load(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
@@ -64,7 +85,10 @@ func (m *Manager) kill(ctx context.Context, key string) (ended bool, err error) 
 			return true, m.store.Delete(ctx, key)
 		}
 		if rec.forward == nil {
-			here, err := m.killFound(ctx, key, e.Owner, e.Revision)
+			if of != "" && e.Owner != of {
+				return ended, nil
+			}
+			here, err := m.killFound(ctx, key, e.Owner, e.Revision, of)
 			return ended || here, err
 		}
 		// Without the forward a renewal that has not ended yet gives up what it has
@@ -79,7 +103,7 @@ func (m *Manager) kill(ctx context.Context, key string) (ended bool, err error) 
 
 // killFound ends a session that was read at rev. Deleting it alone could come after a
 // renewal has taken it elsewhere: so it is marked first, by revision.
-func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Revision) (ended bool, err error) {
+func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Revision, of string) (ended bool, err error) {
 	over := record{forward: &forward{}}
 	data := over.encode()
 	leave := func() {}
@@ -93,8 +117,7 @@ func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Re
 		case errors.Is(err, store.ErrNotFound):
 			return false, nil
 		case !errors.Is(err, store.ErrConflict) || try == maxTries:
-			// A disk that is full takes no mark, but a deletion.
-			return true, m.store.Delete(ctx, key)
+			return m.killUnmarked(ctx, key, of)
 		}
 		if leave, err = m.wait(ctx, phase(key), try, leave); err != nil {
 			return false, err
@@ -110,8 +133,25 @@ func (m *Manager) killFound(ctx context.Context, key, owner string, rev store.Re
 		if err != nil || rec.forward != nil {
 			leave() // it queues by itself, and its queue may be this one
 			leave = func() {}
-			return m.kill(ctx, key)
+			return m.kill(ctx, key, of)
 		}
 		rev, owner = e.Revision, e.Owner
 	}
+}
+
+// killUnmarked ends a session that takes no mark: a disk that is full takes a deletion.
+// What is there is looked at first, so that a renewal which was quicker is followed.
+func (m *Manager) killUnmarked(ctx context.Context, key, of string) (ended bool, err error) {
+	e, err := m.store.Load(ctx, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return true, nil
+	case err != nil && !errors.Is(err, store.ErrCorrupt):
+		return false, err
+	}
+	if rec, err := decode(e.Data); err == nil && rec.forward != nil {
+		_, err := m.kill(ctx, key, of)
+		return true, err
+	}
+	return true, m.store.Delete(ctx, key)
 }

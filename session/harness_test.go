@@ -169,3 +169,13 @@ func exit(t *testing.T, f func(s *session.Session) error) http.HandlerFunc {
 		}
 	}
 }
+
+// alive reports whether the browser's cookie is a session, and whose. It changes nothing.
+func (b *browser) alive() (alive bool, owner string) {
+	b.t.Helper()
+	b.clone().do(b.manager.Passive(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := load(b.t, r)
+		alive, owner = !s.New(), s.Owner()
+	})).ServeHTTP)
+	return alive, owner
+}

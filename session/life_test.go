@@ -102,7 +102,7 @@ func TestAFailedTouchFailsNothing(t *testing.T) {
 	})
 }
 
-func TestIdle(t *testing.T) {
+func TestSEC18Idle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := newSite(t, session.Options{Idle: time.Hour})
 		b := st.browser()
@@ -123,7 +123,7 @@ func TestIdle(t *testing.T) {
 	})
 }
 
-func TestAbsolute(t *testing.T) {
+func TestSEC18Absolute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := newSite(t, session.Options{Idle: 10 * time.Hour, Absolute: 24 * time.Hour})
 		b := st.browser()

@@ -76,8 +76,10 @@ func (s *Session) admitted(ctx context.Context, owner string, write func() error
 	return write()
 }
 
+// gateKey is what the store calls the lock by. What is summed is longer than an id, so
+// that there is no cookie for it.
 func gateKey(owner string) string {
-	sum := sha256.Sum256([]byte("owner:" + owner))
+	sum := sha256.Sum256([]byte("the lock on the logins of the owner " + owner))
 	return encoding.EncodeToString(sum[:])
 }
 
@@ -125,7 +127,7 @@ func (s *Session) makeRoom(ctx context.Context, owner string) error {
 		return cmp.Or(a.since.Compare(b.since), a.began.Compare(b.began), cmp.Compare(a.key, b.key))
 	})
 	for _, l := range others[:over] {
-		ended, err := m.kill(ctx, l.key)
+		ended, err := m.kill(ctx, l.key, owner)
 		if err != nil {
 			return fmt.Errorf("session: end the oldest: %w", err)
 		}

@@ -202,14 +202,16 @@ func (sc *scope) load(ctx context.Context) (*Session, error) {
 	f, err := m.find(bounded, i.key())
 	switch {
 	case errors.Is(err, errRenewed):
+		s.former = i.key()
 		if m.opts.EndOnReuse {
-			_, err := m.kill(bounded, i.key())
+			_, err := m.kill(bounded, i.key(), "")
 			sc.tell(Reused, err)
 		} else {
 			sc.tell(Reused, nil)
 		}
 		return s, nil
 	case errors.Is(err, store.ErrNotFound):
+		s.former = i.key() // of a session that is being renewed, if of any
 		sc.tell(UnknownID, nil)
 		return s, nil
 	case err != nil && sc.lenient:
@@ -246,10 +248,18 @@ var errRenewed = errors.New("session: the id was renewed")
 const maxHops = 8
 
 // find reads the session under key, or what became of it in a renewal whose grace
-// period is not over.
+// period is not over. A renewal makes the forward before what it leads to, which is
+// waited for.
 func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
-	for hop := 0; ; hop++ {
+	const patience = 12
+	for hop, try := 0, 2; ; {
 		e, err := m.store.Load(ctx, key)
+		if errors.Is(err, store.ErrNotFound) && hop > 0 && try < patience {
+			if _, err := m.wait(ctx, 0, try, nil); err == nil {
+				try++
+				continue
+			}
+		}
 		if err != nil {
 			return found{}, fmt.Errorf("session: load: %w", err)
 		}
@@ -264,18 +274,32 @@ func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
 			}
 			return found{record: rec, key: key, rev: e.Revision, ttl: e.TTL, forwarded: hop > 0}, nil
 		}
-		if hop == maxHops || !m.inGrace(rec.forward, e.TTL) {
+		switch {
+		case rec.forward.to == "": // it has ended
+			return found{}, fmt.Errorf("session: load: %w", store.ErrNotFound)
+		case !m.inGrace(rec.forward, e.TTL):
 			return found{}, errRenewed
+		case hop == maxHops: // nobody has misused the id
+			return found{}, fmt.Errorf("session: load: %d renewals since: %w", hop, store.ErrNotFound)
 		}
 		key = rec.forward.to
+		hop++
 	}
 }
 
 // inGrace reports whether a forward still stands for the session. The store's clock
 // says so; but a touch that comes late, from a request that knows nothing of the
-// renewal, gives the forward a longer life, so this server's clock is asked too.
+// renewal, gives the forward a longer life, so this server's clock is asked too: alone,
+// where the life shows that there was such a touch.
 func (m *Manager) inGrace(f *forward, left time.Duration) bool {
-	return f.to != "" && f.grace > 0 && left > f.keep && m.now().Before(f.renewed.Add(f.grace+m.opts.maxSkew()))
+	if f.grace <= 0 || left <= f.keep {
+		return false
+	}
+	ends := f.renewed.Add(f.grace)
+	if left <= f.grace+f.keep+precision {
+		ends = ends.Add(m.opts.maxSkew())
+	}
+	return m.now().Before(ends)
 }
 
 // timeouts are a session's own, or the manager's. 0 is none.

@@ -26,7 +26,9 @@ type Info struct {
 	AuthenticatedBy string
 	Persistent      bool
 
-	// Seen is when the session was last used, to a tenth of its idle timeout.
+	// Seen is when the session was last used, to a tenth of its idle timeout. Where the
+	// absolute timeout is nearer than the idle one, nothing extends the life any more,
+	// and it may have been used since.
 	Seen time.Time
 	Ends time.Time // if it is not used any more
 }
@@ -70,7 +72,7 @@ func (m *Manager) End(ctx context.Context, owner, handle string) error {
 func (m *Manager) EndOthers(ctx context.Context, s *Session) error {
 	s.write.Lock() // so that it is not renewed meanwhile
 	defer s.write.Unlock()
-	_, err := m.endWhere(ctx, s.Owner(), func(l *listed) bool { return l.key != s.key })
+	_, err := m.endWhere(ctx, s.Owner(), func(l *listed) bool { return l.forward != nil || l.key != s.key })
 	return err
 }
 
@@ -83,7 +85,8 @@ func (m *Manager) EndAll(ctx context.Context, owner string) error {
 	if err := wantOwner(owner); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := through(ctx)
+	defer cancel()
 	left := -1
 	// A session that is being renewed may be under no id at the moment, and appear
 	// afterwards. Where nothing was left to remove there is none such: the renewal
@@ -109,19 +112,27 @@ func (m *Manager) EndAll(ctx context.Context, owner string) error {
 
 // endWhere ends those of an owner's sessions that chosen says.
 //
-// A forward keeps the owner of its session: who looks for the session while it is
-// being renewed finds the one or the other.
+// A forward keeps the owner and the handle of its session: who looks for the session
+// while it is being renewed finds the one or the other. Where the forward leads nowhere
+// chosen is asked about the forward itself: the session has ended, or is not there yet,
+// in which case the renewal must not find the forward at its end.
 func (m *Manager) endWhere(ctx context.Context, owner string, chosen func(*listed) bool) (ended int, err error) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := through(ctx)
+	defer cancel()
+	seen := map[string]bool{} // the forwards that were followed
 	err = m.all(ctx, owner, func(l listed) error {
-		for hop := 0; l.forward != nil && hop < maxHops; hop++ {
-			if l.forward.to == "" {
+		first := l.key
+		for l.forward != nil {
+			if l.forward.to == "" || seen[l.key] {
 				return nil
 			}
+			seen[l.key] = true
 			next, err := m.look(ctx, l.forward.to)
 			if errors.Is(err, store.ErrNotFound) {
-				// Ended; or not there yet, in which case the renewal must find no forward.
-				return m.store.Delete(ctx, l.key)
+				break
+			}
+			if errors.Is(err, store.ErrCorrupt) {
+				return nil // nobody can use it either
 			}
 			if err != nil {
 				return err
@@ -133,7 +144,7 @@ func (m *Manager) endWhere(ctx context.Context, owner string, chosen func(*liste
 		}
 		c, cancel := m.storeContext(ctx)
 		defer cancel()
-		one, err := m.kill(c, l.key)
+		one, err := m.kill(c, first, owner)
 		if err != nil {
 			return err
 		}
@@ -144,6 +155,15 @@ func (m *Manager) endWhere(ctx context.Context, owner string, chosen func(*liste
 		return nil
 	})
 	return ended, err
+}
+
+// through is ctx without its cancellation, and with its deadline: the client who has
+// pressed the button may go away.
+func through(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	}
+	return context.WithoutCancel(ctx), func() {}
 }
 
 // listed is a record of an owner.
@@ -211,7 +231,7 @@ func wantOwner(owner string) error {
 
 func (m *Manager) info(l *listed) Info {
 	now := m.now()
-	idle, absolute := m.timeouts(&l.meta)
+	idle, _ := m.timeouts(&l.meta)
 	left := min(l.ttl, m.life(&l.record))
 	i := Info{
 		Handle: l.handle(), Device: l.device, Began: l.began, Since: l.since, Seen: l.seen,
@@ -219,9 +239,9 @@ func (m *Manager) info(l *listed) Info {
 		Ends: now.Add(left).Truncate(time.Millisecond),
 	}
 	// A touch writes nothing into the record, but what is left of the idle timeout
-	// says when it was; unless the absolute one comes first.
-	if touched := now.Add(l.ttl - idle).Truncate(time.Millisecond); idle > 0 && touched.After(i.Seen) &&
-		(absolute == 0 || touched.Before(l.began.Add(absolute-idle))) {
+	// says when it was, or that it was not before: where the absolute one comes first. A
+	// life that is longer than the idle timeout was given before that was made shorter.
+	if touched := now.Add(l.ttl - idle).Truncate(time.Millisecond); idle > 0 && touched.After(i.Seen) && l.ttl <= idle+precision {
 		i.Seen = touched
 	}
 	if i.Seen.After(now) {

@@ -79,7 +79,7 @@ func TestChangesTellEmptyFromMissing(t *testing.T) {
 	}
 }
 
-func TestHostileRecords(t *testing.T) {
+func TestSEC21HostileRecords(t *testing.T) {
 	huge := binary.AppendUvarint([]byte("\x08\x01\x1a"), 1<<62)
 	for what, b := range map[string]string{
 		"nothing": "", "no version": golden[2:], "text": "hello", "JSON": `{"a":1}`, "field 0": "\x08\x01\x00", "group": "\x08\x01\x0b",

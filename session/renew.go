@@ -12,8 +12,8 @@ import (
 const (
 	maxGrace = time.Hour
 
-	// keepForward is how long a renewed id is known as one, so that its use is seen.
-	keepForward = 24 * time.Hour
+	// maxKeep is how long a renewed id is known as one at most, so that its use is seen.
+	maxKeep = 24 * time.Hour
 )
 
 // Renew gives the session another id when it is saved, so that an id which somebody
@@ -25,9 +25,11 @@ const (
 // grace of some seconds, at most an hour, has the old id stand for the same session
 // meanwhile: right where ids are changed from time to time. Of several renewals at
 // once one wins; the others' changes join it if there is a grace, and are dropped
-// ([ErrGone]) if there is none. A request that came with an old id renews nothing.
+// ([ErrGone]) if there is none. A request that came with an old id, in its grace, only
+// renews without one: then neither that id is good any more nor the one after it.
 //
-// When the old id is used after its grace that is an event ([Reused]), for a day.
+// When the old id is used after its grace that is an event ([Reused]), for half the
+// idle timeout, and a day at most.
 //
 // It returns an error for another grace, [ErrCommitted] or [ErrGone].
 func (s *Session) Renew(grace time.Duration) error {
@@ -42,9 +44,10 @@ func (s *Session) Renew(grace time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.key == "" || s.forwarded && !s.renewing:
+	case s.key == "":
 	case s.renewing:
 		s.grace = min(s.grace, grace)
+	case s.forwarded && grace > 0: // it has another id already
 	default:
 		s.renewing, s.grace = true, grace
 	}
@@ -65,16 +68,22 @@ func (s *Session) rename(ctx context.Context) error {
 		next, _ := changes(&s.base, s.ops)
 		ttl := m.life(&next)
 		if ttl <= 0 {
-			return s.end()
+			return s.lost(ctx)
 		}
 		i := newID()
 		key := i.key()
+		if next.handle == "" { // the owner came in another way than by SetOwner
+			next.handle = handle(s.key, next.meta)
+		}
 		data, err := m.encode(&next)
 		if err != nil {
 			return err
 		}
-		old := forward{to: key, renewed: milliseconds(m.now()), grace: s.grace.Truncate(time.Millisecond), keep: min(ttl, keepForward)}
-		rec := record{forward: &old}
+		old := forward{
+			to: key, renewed: milliseconds(m.now()), grace: s.grace.Truncate(time.Millisecond),
+			keep: keepFor(min(ttl, m.life(&s.base))),
+		}
+		rec := record{meta: meta{handle: handle(s.key, s.base.meta)}, forward: &old}
 		rev, err := m.store.Update(ctx, s.key, store.Record{Data: rec.encode(), Owner: s.base.owner}, old.grace+old.keep, s.rev)
 		switch {
 		case err == nil:
@@ -93,7 +102,7 @@ func (s *Session) rename(ctx context.Context) error {
 			return s.lost(ctx)
 		case err != nil:
 			return err
-		case s.forwarded && !s.login: // another renewal was quicker, with a grace
+		case s.forwarded && s.grace > 0: // another renewal was quicker, with a grace too
 			s.mu.Lock()
 			s.renewing = false
 			s.mu.Unlock()
@@ -117,6 +126,8 @@ func (s *Session) succeed(ctx context.Context, i id, forwardRev store.Revision, 
 				defer s.mu.Unlock()
 				s.rev = rev
 			}
+		} else {
+			_ = m.store.Delete(ctx, old.to) // nobody will have the id, but the owner would see a session
 		}
 		return w
 	}
@@ -135,6 +146,13 @@ func (s *Session) succeed(ctx context.Context, i id, forwardRev store.Revision, 
 	s.mu.Unlock()
 	s.scope.tell(Renewed, nil)
 	return nil
+}
+
+// keepFor is how long a forward is kept after its grace. It is less than what a touch
+// that comes late gives it, from a request that knows nothing of the renewal: else such
+// a touch would end the grace.
+func keepFor(life time.Duration) time.Duration {
+	return max(min(life/2, maxKeep).Truncate(time.Millisecond), time.Millisecond)
 }
 
 // lost is a renewal whose session has ended meanwhile. A login stays one: somebody

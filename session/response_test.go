@@ -103,7 +103,7 @@ func TestSavedBeforeTheFirstByte(t *testing.T) {
 }
 
 // SEC-27: the client never sees success with a lost write.
-func TestSaveThatFailsIsWhatTheClientSees(t *testing.T) {
+func TestSEC27SaveThatFailsIsWhatTheClientSees(t *testing.T) {
 	for name, way := range ways {
 		for _, kind := range []faulty.Kind{faulty.Before, faulty.After} {
 			t.Run(fmt.Sprint(name, " ", kind), func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestPanicInARepeatedUpdate(t *testing.T) {
 	}
 }
 
-func TestCacheHeadersAreOnlyMadeStricter(t *testing.T) {
+func TestSEC12CacheHeadersAreOnlyMadeStricter(t *testing.T) {
 	st := newSite(t, session.Options{})
 	w := st.browser().do(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept")

@@ -205,7 +205,7 @@ func (s *Session) create(ctx context.Context) error {
 	s.mu.Lock()
 	s.key, s.id, s.cookie = key, i, cookieChange{set: i, isSet: true}
 	s.saved(next, rev, ttl, nil)
-	s.renewing = false
+	s.renewing, s.login = false, false
 	s.mu.Unlock()
 	s.scope.tell(Created, nil)
 	return nil

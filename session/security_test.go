@@ -262,7 +262,7 @@ func TestSEC10ImpossibleCookies(t *testing.T) {
 }
 
 // A million anonymous requests leave no record.
-func TestAnonymousRequestsLeaveNothing(t *testing.T) {
+func TestSEC22AnonymousRequestsLeaveNothing(t *testing.T) {
 	st := newSite(t, session.Options{})
 	for i := range 2000 {
 		b := st.browser()

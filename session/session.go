@@ -23,6 +23,7 @@ type Session struct {
 	key       string // the store's id; "" while nothing is stored
 	id        id     // the cookie's, unless forwarded
 	forwarded bool   // the cookie has an id from before a renewal
+	former    string // the store's id of the cookie, when it is no session any more
 	base      record // as it is in the store
 	rev       store.Revision
 	ttl       time.Duration // what was left at read

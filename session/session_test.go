@@ -311,7 +311,7 @@ func must(t *testing.T, m *session.Manager, ctx context.Context) *session.Sessio
 	return s
 }
 
-func TestStringsTellNothing(t *testing.T) {
+func TestSEC28StringsTellNothing(t *testing.T) {
 	st := newSite(t, session.Options{})
 	b := st.browser()
 	b.use(func(s *session.Session) error { return name.Set(s, "s3cret") })
