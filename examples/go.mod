@@ -8,6 +8,7 @@ require (
 	github.com/sojourn-go/sojourn v0.0.0
 	github.com/sojourn-go/sojourn/postgres v0.0.0
 	github.com/sojourn-go/sojourn/redis v0.0.0
+	golang.org/x/crypto v0.58.0
 )
 
 require (

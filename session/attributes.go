@@ -25,6 +25,9 @@ func (s *Session) Owner() string { return s.attributes().owner }
 // what this request noted before it set any owner is the new one's. With the same owner
 // nothing happens.
 //
+// The absolute timeout counts from here: who has been a visitor for weeks is not out a day
+// after the login.
+//
 // A login is not undone by an end of the visitor's session meanwhile: then what this
 // request has changed goes into a new one.
 //
@@ -45,9 +48,9 @@ func (s *Session) SetOwner(owner string) error {
 		return nil
 	}
 	m := s.scope.m
-	fresh := meta{owner: owner}
+	fresh := meta{owner: owner, since: milliseconds(m.now())}
 	if owner != "" {
-		fresh.handle, fresh.since = newHandle(), milliseconds(m.now())
+		fresh.handle = newHandle()
 	}
 	kept := s.noted // by this request, and so of the new owner
 	before, renewing, grace, login, noted := s.ops, s.renewing, s.grace, s.login, s.noted
@@ -107,7 +110,7 @@ func (s *Session) Persistent() bool { return s.attributes().persistent }
 
 // SetLifetime gives this session timeouts of its own, in place of [Options.Idle] and
 // [Options.Absolute]; 0 is the manager's, and more than [Options.MaxLife] is that. The
-// absolute one counts from when the session began. They are kept to the millisecond,
+// absolute one counts from when the session began, or its owner changed. They are kept to the millisecond,
 // and by a renewal too. It returns an error for what is negative or under a millisecond,
 // [ErrCommitted] or [ErrGone].
 func (s *Session) SetLifetime(idle, absolute time.Duration) error {

@@ -374,3 +374,42 @@ func TestCorruptAndUndeletable(t *testing.T) {
 		b.do(exit(t, nil))
 	})
 }
+
+// The absolute timeout of a login counts from the login, and a renewal does not move it.
+func TestSEC18AbsoluteFromTheLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const absolute = 30 * 24 * time.Hour
+		st := newSite(t, session.Options{Idle: -1, Absolute: absolute})
+		b := st.browser()
+		b.visit()
+		time.Sleep(absolute - time.Hour)
+		b.use(func(s *session.Session) error { return s.SetOwner("alice") })
+		time.Sleep(absolute - time.Hour)
+		b.use(func(s *session.Session) error { return errors.Join(s.SetOwner("alice"), s.Renew(0)) })
+		time.Sleep(time.Hour - time.Millisecond)
+		if alive, owner := b.alive(); !alive || owner != "alice" {
+			t.Error("it has ended too early")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if alive, _ := b.alive(); alive {
+			t.Error("it lives on")
+		}
+	})
+}
+
+// A record that says it is somebody's since ten years from now.
+func TestSEC18OwnerSinceTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := memory.New(nil)
+		ahead := newSiteOn(t, shared, session.Options{Idle: -1, Absolute: 24 * time.Hour, Now: func() time.Time { return time.Now().Add(10 * 365 * 24 * time.Hour) }})
+		b := ahead.browser()
+		b.use(func(s *session.Session) error { return s.SetOwner("alice") })
+		b.site = newSiteOn(t, shared, session.Options{Idle: -1, Absolute: 24 * time.Hour})
+		b.use(func(*session.Session) error { return nil })
+		b.site.plant(100 * 365 * 24 * time.Hour)
+		time.Sleep(24*time.Hour + time.Millisecond)
+		if alive, _ := b.alive(); alive {
+			t.Error("it lives on")
+		}
+	})
+}

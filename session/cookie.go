@@ -64,17 +64,32 @@ func vary(h http.Header) {
 }
 
 // noStore keeps a response that hands out a cookie from every cache, and leaves
-// what the handler has said beside it (SEC-12).
+// what the handler has said beside it (SEC-12). Where there are directions to the
+// caches of a CDN, those do not heed Cache-Control (RFC 9213), and are told too.
 func noStore(h http.Header) {
-	for _, line := range h["Cache-Control"] {
+	forbid(h, "Cache-Control")
+	for name := range h {
+		if strings.HasSuffix(name, "Cdn-Cache-Control") || name == "Surrogate-Control" {
+			forbid(h, name)
+		}
+	}
+}
+
+func forbid(h http.Header, name string) {
+	for _, line := range h[name] {
 		if hasToken(line, "no-store") {
 			return
 		}
 	}
-	h.Add("Cache-Control", "no-store")
+	h.Add(name, "no-store")
 }
 
+// hasToken may pass over a token beside a quoted string, in which a comma and what
+// follows it are no tokens.
 func hasToken(line, token string) bool {
+	if strings.Contains(line, `"`) {
+		return false
+	}
 	for part := range strings.SplitSeq(line, ",") {
 		if strings.EqualFold(strings.Trim(part, " \t"), token) {
 			return true

@@ -63,7 +63,9 @@ func (m *Manager) advise(sc *scope) {
 // plain reports whether a request came over plain http from elsewhere. A proxy in
 // front that ended the encryption says so.
 func plain(r *http.Request) bool {
-	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") || strings.Contains(strings.ToLower(r.Header.Get("Forwarded")), "proto=https") {
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // of several proxies, the one that the browser asked
+	forwarded := strings.ReplaceAll(strings.ToLower(r.Header.Get("Forwarded")), `"`, "")
+	if r.TLS != nil || strings.EqualFold(strings.TrimSpace(first), "https") || strings.Contains(forwarded, "proto=https") {
 		return false
 	}
 	addr, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -15,14 +17,18 @@ import (
 func Log(l *slog.Logger) func(ctx context.Context, e Event) {
 	return func(ctx context.Context, e Event) {
 		var attrs []slog.Attr
+		level := e.Kind.Level()
 		if e.Err != nil {
 			attrs = []slog.Attr{slog.String("error", e.Err.Error())}
+			if e.Kind == Expired || e.Kind == Reused { // and the store would not end it
+				level = slog.LevelError
+			}
 		}
 		to := l
 		if to == nil {
 			to = slog.Default()
 		}
-		to.LogAttrs(ctx, e.Kind.Level(), "session "+string(e.Kind), attrs...)
+		to.LogAttrs(ctx, level, "session "+string(e.Kind), attrs...)
 	}
 }
 
@@ -38,3 +44,15 @@ func (k Kind) Level() slog.Level {
 	}
 	return slog.LevelInfo
 }
+
+// Format prints what String says, whatever the verb: %d and %x would show the id (SEC-28).
+func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// Format prints what String says, whatever the verb (SEC-28).
+func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
+
+// Format prints what String says, whatever the verb.
+func (sc *scope) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, sc.String()) }
+
+// Format prints what String says, whatever the verb.
+func (b *bounded) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, b.String()) }

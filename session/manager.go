@@ -269,9 +269,7 @@ func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
 		}
 		if rec.forward == nil {
 			rec.owner = e.Owner
-			if now := m.now(); rec.began.After(now.Add(m.opts.maxSkew())) {
-				rec.began, rec.skewed = now.Truncate(time.Millisecond), true
-			}
+			m.straighten(&rec)
 			return found{record: rec, key: key, rev: e.Revision, ttl: e.TTL, forwarded: hop > 0}, nil
 		}
 		switch {
@@ -284,6 +282,19 @@ func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
 		}
 		key = rec.forward.to
 		hop++
+	}
+}
+
+// straighten has a session begin now that says it began in the future, by more than the
+// clocks may differ: it would outlive the absolute timeout. The next save keeps it.
+func (m *Manager) straighten(r *record) {
+	now := m.now()
+	latest := now.Add(m.opts.maxSkew())
+	if r.began.After(latest) {
+		r.began, r.skewed = milliseconds(now), true
+	}
+	if r.since.After(latest) {
+		r.since, r.skewed = milliseconds(now), true
 	}
 }
 
@@ -321,7 +332,11 @@ func (m *Manager) life(r *record) time.Duration {
 	if absolute == 0 {
 		return idle
 	}
-	left := absolute - max(m.now().Sub(r.began), 0)
+	began := r.began
+	if r.since.After(began) {
+		began = r.since // another's session, which keeps the values
+	}
+	left := absolute - max(m.now().Sub(began), 0)
 	if idle > 0 {
 		left = min(left, idle)
 	}

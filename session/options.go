@@ -20,10 +20,11 @@ type Options struct {
 	// 0 is 24 hours; negative is off, so that only Absolute counts.
 	Idle time.Duration
 
-	// Absolute is how long a session lives however much it is used, by the clocks
-	// of the servers that run this package. 0 is 30 days, the limit that NIST SP
-	// 800-63B names for the lowest assurance level; negative is off. Idle and
-	// Absolute cannot both be off, and neither is over 400 days.
+	// Absolute is how long a session lives however much it is used, from when it began
+	// or its owner last changed, by the clocks of the servers that run this package. 0
+	// is 30 days, the limit that NIST SP 800-63B names for the lowest assurance level;
+	// negative is off. Idle and Absolute cannot both be off, and neither is over 400
+	// days.
 	Absolute time.Duration
 
 	// MaxLife is the longest that [Session.SetLifetime] gives a session, idle or

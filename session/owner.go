@@ -157,13 +157,14 @@ func (m *Manager) endWhere(ctx context.Context, owner string, chosen func(*liste
 	return ended, err
 }
 
-// through is ctx without its cancellation, and with its deadline: the client who has
-// pressed the button may go away.
+// through is ctx without its cancellation, since the client who has pressed the button may
+// go away, and with its deadline: without one, a minute, for a store that hangs.
 func through(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(time.Minute)
 	}
-	return context.WithoutCancel(ctx), func() {}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // listed is a record of an owner.

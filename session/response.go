@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -52,9 +53,10 @@ func (w *response) begin() error {
 	h := w.Header()
 	vary(h)
 	if sc.s == nil { // it could not be loaded, and the handler was told
+		noStore(h) // whatever it makes of that, it is not the page that it would have been
 		return nil
 	}
-	if w.written() && sc.s.pending() {
+	if w.written() && (sc.s.pending() || sc.s.clears()) {
 		sc.tell(Bypassed, errBypassed)
 		if sc.s.undeliverable() {
 			sc.s.close()
@@ -69,12 +71,14 @@ func (w *response) begin() error {
 	w.err = err
 	w.state.Store(failed)
 	sc.tell(SaveError, err)
-	for _, name := range aboutTheBody {
-		h.Del(name)
+	if w.written() { // an answer at the end of what went out already would help nobody
+		return err
 	}
+	forget(h)
 	if w.encoding != nil {
 		h["Content-Encoding"] = w.encoding
 	}
+	noStore(h) // whatever OnError says: what the handler has said was not about this
 	sc.m.Error(w.ResponseWriter, sc.r, err)
 	return err
 }
@@ -90,10 +94,22 @@ func (w *response) answered() {
 	}
 }
 
-// aboutTheBody are the headers that described a response which is not sent.
+// forget takes away the headers that described a response which is not sent, or would
+// have the browser go on as after a success.
+func forget(h http.Header) {
+	for _, name := range aboutTheBody {
+		h.Del(name)
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "Hx-") || strings.HasPrefix(name, http.TrailerPrefix) {
+			delete(h, name) // htmx follows HX-Redirect and its like whatever the status is
+		}
+	}
+}
+
 var aboutTheBody = []string{
-	"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range", "Content-Type",
-	"Etag", "Expires", "Last-Modified", "Location", "Refresh", "Trailer", "Transfer-Encoding",
+	"Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Location",
+	"Content-Range", "Content-Type", "Digest", "Etag", "Expires", "Last-Modified", "Location", "Refresh", "Repr-Digest", "Trailer", "Transfer-Encoding",
 }
 
 // setCookie sets the headers of a cookie that is new, or has ended.
@@ -109,6 +125,13 @@ func (s *Session) setCookie(h http.Header) {
 		return
 	}
 	noStore(h)
+}
+
+// clears reports whether the response is to clear the cookie.
+func (s *Session) clears() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cookie.clear
 }
 
 // maxAge is how long the browser is to keep the cookie; 0 is until it is closed.
@@ -129,24 +152,15 @@ func (w *response) written() bool {
 }
 
 // Unwrap is for [http.ResponseController].
-func (w *response) Unwrap() http.ResponseWriter { return (*unwrapped)(w) }
+func (w *response) Unwrap() http.ResponseWriter { return unwrapped{w} }
 
-// unwrapped is what is below a response, for those who unwrap it: the methods that it
-// has not are found further below, and who writes to it has the session saved first all
-// the same.
-type unwrapped response
-
-// Header implements [http.ResponseWriter].
-func (w *unwrapped) Header() http.Header { return w.ResponseWriter.Header() }
-
-// Write implements [http.ResponseWriter].
-func (w *unwrapped) Write(b []byte) (int, error) { return (*response)(w).Write(b) }
-
-// WriteHeader implements [http.ResponseWriter].
-func (w *unwrapped) WriteHeader(code int) { (*response)(w).WriteHeader(code) }
+// unwrapped is what is below a response, for those who unwrap it: who writes to it, or
+// takes the connection, has the session saved first all the same. What a response has not
+// is found further below.
+type unwrapped struct{ *response }
 
 // Unwrap is for [http.ResponseController].
-func (w *unwrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w unwrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter]. Informational responses go out as
 // they are, before the session is saved; 101 is the last one and commits.

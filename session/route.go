@@ -18,7 +18,7 @@ func (m *Manager) Passive(next http.Handler) http.Handler {
 // OrAnonymous returns a handler that serves next also when the store fails: From
 // then returns an empty session, of which [Session.Err] tells why and which refuses
 // every change with that error. It is for pages that are of use to everybody. The
-// cookie stays as it is.
+// cookie stays as it is. It must be around the first that asks for the session.
 func (m *Manager) OrAnonymous(next http.Handler) http.Handler {
 	return m.route(next, func(sc *scope) { sc.lenient = true })
 }
@@ -98,12 +98,21 @@ func LoginAt(path string) http.Handler {
 			unauthorized(w)
 		default:
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
-				back = r.URL.RequestURI()
+				back = asked(r)
 			}
 			noStore(h)
 			http.Redirect(w, r, withReturn(path, back), http.StatusSeeOther)
 		}
 	})
+}
+
+// asked is what the browser has asked for, also where [http.StripPrefix] has taken off
+// the beginning.
+func asked(r *http.Request) string {
+	if local(r.RequestURI) {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI() // of a request in the form for proxies, or one that a program has made
 }
 
 func unauthorized(w http.ResponseWriter) {
@@ -131,9 +140,13 @@ func withReturn(path, back string) string {
 	return path + sep + "return=" + url.QueryEscape(back)
 }
 
+// maxReturn is the longest way back. Escaped, it still fits into the 8,000 bytes that RFC
+// 9110 asks everybody to take: one that does not would keep people from the login.
+const maxReturn = 2048
+
 // ReturnPath returns where to send somebody after the login: the form value or query
-// parameter "return" if it is a path on this host, and otherwise fallback. Anything that
-// could lead elsewhere is not taken.
+// parameter "return" if it is a path on this host of at most 2,048 bytes, and otherwise
+// fallback. Anything that could lead elsewhere is not taken.
 func ReturnPath(r *http.Request, fallback string) string {
 	if back := r.FormValue("return"); local(back) {
 		return back
@@ -144,7 +157,7 @@ func ReturnPath(r *http.Request, fallback string) string {
 // local reports whether browsers take a reference for a path on the same host: they
 // read \ as /, and leave out tabs and line ends.
 func local(ref string) bool {
-	if !strings.HasPrefix(ref, "/") || strings.HasPrefix(ref, "//") || strings.ContainsFunc(ref, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
+	if len(ref) > maxReturn || !strings.HasPrefix(ref, "/") || strings.HasPrefix(ref, "//") || strings.ContainsFunc(ref, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
 		return false
 	}
 	u, err := url.Parse(ref)

@@ -61,7 +61,9 @@ func TestSEC19RequireFreshRefusesAnOldLogin(t *testing.T) {
 func TestSEC19ProofFromTheFuture(t *testing.T) {
 	st := newSite(t, session.Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
 	b := st.browser()
-	b.use(func(s *session.Session) error { return errors.Join(s.SetOwner("alice"), s.MarkAuthenticated("password")) })
+	b.use(func(s *session.Session) error {
+		return errors.Join(s.SetOwner("alice"), s.MarkAuthenticated("password"))
+	})
 	now := newSiteOn(t, st.store, session.Options{})
 	b.site = now
 	w := b.ask(now.manager.RequireFresh(5*time.Minute, page, http.NotFoundHandler()), httptest.NewRequest("GET", "/", nil))

@@ -301,7 +301,7 @@ func (m *Manager) wait(ctx context.Context, phase uint64, try int, leave func())
 			return leave, ctx.Err()
 		}
 	}
-	pause := time.NewTimer(rand.N(min(time.Millisecond<<(try/2), 32*time.Millisecond)))
+	pause := time.NewTimer(rand.N(time.Millisecond << min(try/2, 5)))
 	defer pause.Stop()
 	select {
 	case <-pause.C:

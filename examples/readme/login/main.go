@@ -1,25 +1,42 @@
-// Login is the README's session of somebody who logs in: who it is, a word that is
-// shown once, and logout.
+// Login is the README's site with people: who it is, a word that is shown once, devices,
+// and logout.
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/session"
 )
 
 var (
-	user  = session.NewKey[string]("user")
-	flash = session.NewKey[string]("flash")
+	visits = session.NewKey[int]("visits")
+	flash  = session.NewKey[string]("flash")
 )
+
+// login is for somebody whose password is right.
+func login(s *session.Session, user string, remember bool) error {
+	err := errors.Join(
+		s.SetOwner("user:"+user), // another id, and the one before is worth nothing
+		s.MarkAuthenticated("password"),
+		s.SetDevice("a browser"),
+		flash.Set(s, "You are logged in."),
+	)
+	if remember {
+		err = errors.Join(err, s.SetPersistent(true), s.SetLifetime(30*24*time.Hour, 0))
+	}
+	return err
+}
 
 func routes(sessions *session.Manager) http.Handler {
 	mux := http.NewServeMux()
-	handle := func(pattern string, h func(w http.ResponseWriter, r *http.Request, s *session.Session) error) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	handler := func(h func(w http.ResponseWriter, r *http.Request, s *session.Session) error) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, err := session.From(r.Context())
 			if err == nil {
 				err = h(w, r, s)
@@ -29,47 +46,64 @@ func routes(sessions *session.Manager) http.Handler {
 			}
 		})
 	}
-	handle("GET /{$}", func(w http.ResponseWriter, _ *http.Request, s *session.Session) error {
+	mux.Handle("GET /{$}", handler(func(w http.ResponseWriter, _ *http.Request, s *session.Session) error {
 		word, err := flash.Pop(s)
 		if err != nil {
 			return err
 		}
-		name, ok, err := user.Lookup(s)
+		n, err := visits.Update(s, func(n int) int { return n + 1 })
 		if err != nil {
 			return err
 		}
-		if !ok {
-			name = "stranger"
+		fmt.Fprintf(w, "hello %s, visit %d. %s\n", s.Owner(), n, word)
+		return nil
+	}))
+	mux.Handle("POST /login", handler(func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+		if r.FormValue("password") != "opensesame" { // yours are hashed
+			http.Error(w, "wrong name or password", http.StatusUnauthorized)
+			return nil
 		}
-		_, err = fmt.Fprintf(w, "hello %s. %s\n", name, word)
+		if err := login(s, r.FormValue("name"), r.FormValue("remember") != ""); err != nil {
+			return err
+		}
+		http.Redirect(w, r, session.ReturnPath(r, "/"), http.StatusSeeOther)
+		return nil
+	}))
+	mux.Handle("POST /logout", handler(func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+		if err := s.Destroy(); err != nil {
+			return err
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return nil
+	}))
+	devices := handler(func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+		devices, err := sessions.List(r.Context(), s.Owner()) // what, since when, when last seen
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(w).Encode(devices)
+	})
+	mux.Handle("GET /devices", sessions.Require(devices, session.LoginAt("/login")))
+	mux.Handle("POST /devices/end", handler(func(_ http.ResponseWriter, r *http.Request, s *session.Session) error {
+		return sessions.End(r.Context(), s.Owner(), r.FormValue("handle"))
+	}))
+	mux.Handle("POST /devices/end-others", handler(func(_ http.ResponseWriter, r *http.Request, s *session.Session) error {
+		return sessions.EndOthers(r.Context(), s)
+	}))
+	status := handler(func(w http.ResponseWriter, _ *http.Request, s *session.Session) error {
+		_, err := fmt.Fprintln(w, visits.Get(s))
 		return err
 	})
-	handle("POST /login", func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-		// A new id for who logs in: one that was planted before is worth nothing.
-		if err := s.Destroy(); err != nil {
-			return err
-		}
-		if err := user.Set(s, r.FormValue("name")); err != nil { // check a password first
-			return err
-		}
-		if err := flash.Set(s, "You are logged in."); err != nil {
-			return err
-		}
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-		return nil
-	})
-	handle("POST /logout", func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-		if err := s.Destroy(); err != nil {
-			return err
-		}
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-		return nil
-	})
+	mux.Handle("GET /status", sessions.Passive(status))
+	mux.Handle("GET /account", sessions.RequireFresh(5*time.Minute, status, session.LoginAt("/login")))
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 func main() {
-	sessions, err := session.New(memory.New(nil), nil)
+	sessions, err := session.New(memory.New(nil), &session.Options{
+		MaxPerOwner: session.MaxPerOwner{N: 10, EndOldest: true},
+		Events:      session.Log(nil), // to slog.Default()
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

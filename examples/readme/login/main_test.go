@@ -1,15 +1,13 @@
 package main
 
 import (
-	"io"
-	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/session"
+	"github.com/sojourn-go/sojourn/session/sessiontest"
 )
 
 func TestLogin(t *testing.T) {
@@ -17,26 +15,43 @@ func TestLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(sessions.Handler(routes(sessions)))
-	defer srv.Close()
-	jar, _ := cookiejar.New(nil)
-	browser := &http.Client{Jar: jar}
+	site := sessions.Handler(routes(sessions))
+	client := sessiontest.NewClient(site)
 
-	want := func(text string) func(*http.Response, error) {
-		return func(res *http.Response, err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			if b, err := io.ReadAll(res.Body); err != nil || string(b) != text+"\n" {
-				t.Errorf("got %q, %v, want %q", b, err, text)
-			}
+	want := func(c *sessiontest.Client, path, text string) {
+		t.Helper()
+		if got := c.Get(path).Body.String(); got != text {
+			t.Errorf("%s: got %q, want %q", path, got, text)
 		}
 	}
-	want("hello stranger. ")(browser.Get(srv.URL))
-	want("hello alice. You are logged in.")(browser.PostForm(srv.URL+"/login", url.Values{"name": {"alice"}}))
-	want("hello alice. ")(browser.Get(srv.URL))
-	want("hello stranger. ")(browser.PostForm(srv.URL+"/logout", nil))
-	want("hello stranger. ")(browser.Get(srv.URL))
+	want(client, "/", "hello , visit 1. \n")
+	before := client.Clone()
+	if w := client.PostForm("/login", url.Values{"name": {"alice"}, "password": {"wrong"}}); w.Code != 401 {
+		t.Errorf("a wrong password: %d", w.Code)
+	}
+	if w := client.Get("/devices"); w.Code != 303 || w.Header().Get("Location") != "/login?return=%2Fdevices" {
+		t.Errorf("devices of nobody: %d to %s", w.Code, w.Header().Get("Location"))
+	}
+	w := client.PostForm("/login", url.Values{"name": {"alice"}, "password": {"opensesame"}, "remember": {"on"}, "return": {"/devices"}})
+	if w.Code != 303 || w.Header().Get("Location") != "/devices" || !strings.Contains(w.Header().Get("Set-Cookie"), "Max-Age=") {
+		t.Errorf("login: %d %v", w.Code, w.Header())
+	}
+	want(client, "/", "hello user:alice, visit 2. You are logged in.\n")
+	want(client, "/", "hello user:alice, visit 3. \n")
+	want(before, "/", "hello , visit 1. \n")
+	want(client, "/status", "3\n")
+	want(client, "/account", "3\n")
+
+	// A second device, whose scene is set by the test.
+	second := sessiontest.NewClient(site)
+	if err := second.Use(sessions, func(s *session.Session) error { return login(s, "alice", false) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(client.Get("/devices").Body.String(), `"Handle"`); n != 2 {
+		t.Errorf("%d devices, want 2", n)
+	}
+	client.PostForm("/devices/end-others", nil)
+	want(second, "/", "hello , visit 1. \n")
+	client.PostForm("/logout", nil)
+	want(client, "/", "hello , visit 1. \n")
 }
