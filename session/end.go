@@ -51,17 +51,26 @@ func (s *Session) Destroy() error {
 }
 
 // killRenewed is for a logout whose id was given up a moment ago, by another request
-// that was under way: the person means the session that there is now. An id that was
-// another's, or a visitor's before the login, has no say in it.
+// that was under way: the person means the session that there is now. An id from before a
+// login, or of another owner, has no say in it.
 func (m *Manager) killRenewed(ctx context.Context, key string) error {
-	l, err := m.look(ctx, key)
-	if err != nil || l.forward == nil || l.owner == "" || m.now().Sub(l.forward.renewed) > m.opts.maxSkew() {
-		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+	first, err := m.look(ctx, key)
+	for l := first; err == nil && l.forward != nil && l.forward.to != ""; {
+		if m.now().Sub(l.forward.renewed) > m.opts.maxSkew() {
 			return nil
 		}
+		l, err = m.look(ctx, l.forward.to)
+		if err == nil && l.owner != first.owner {
+			return nil
+		}
+	}
+	switch {
+	case first.forward == nil || errors.Is(err, store.ErrCorrupt):
+		return nil
+	case err != nil && !errors.Is(err, store.ErrNotFound): // which may be a renewal that is not at its end
 		return err
 	}
-	_, err = m.kill(ctx, key, l.owner)
+	_, err = m.kill(ctx, key, first.owner)
 	return err
 }
 

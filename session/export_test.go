@@ -1,6 +1,8 @@
 package session
 
-import "sync"
+import (
+	"sync"
+)
 
 // OnIssue has f told of the cookie's value of each id that is made from now on.
 func OnIssue(f func(value string)) {

@@ -138,21 +138,23 @@ func TestSEC17ChangesInTheGrace(t *testing.T) {
 
 // In the moment between the two writes of a renewal the old id has its session too.
 func TestSEC17BetweenTheWrites(t *testing.T) {
-	st := newSite(t, session.Options{})
-	b := st.browser()
-	b.visit()
-	old := b.clone()
-	found := make(chan state, 1)
-	undo := st.store.Fail(faulty.Fault{Kind: faulty.Delay, Verb: faulty.Create, Delay: 5 * time.Millisecond, Times: 1, Between: func() {
-		go func() { found <- st.state(old.value()) }()
-	}})
-	b.use(rotate(time.Minute))
-	if undo() != 1 {
-		t.Fatal("the renewal was not delayed")
-	}
-	if found := <-found; !found.live {
-		t.Error("the old id has no session while it is being renewed")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		st := newSite(t, session.Options{})
+		b := st.browser()
+		b.visit()
+		old := b.clone()
+		found := make(chan state, 1)
+		undo := st.store.Fail(faulty.Fault{Kind: faulty.Delay, Verb: faulty.Create, Delay: 5 * time.Millisecond, Times: 1, Between: func() {
+			go func() { found <- st.state(old.value()) }()
+		}})
+		b.use(rotate(time.Minute))
+		if undo() != 1 {
+			t.Fatal("the renewal was not delayed")
+		}
+		if found := <-found; !found.live {
+			t.Error("the old id has no session while it is being renewed")
+		}
+	})
 }
 
 // A chain of renewals: each id is good for its own grace. One that is too far back to be

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -34,7 +35,7 @@ func (k Key[T]) Lookup(s *Session) (v T, ok bool, err error) {
 	if text == nil {
 		return v, false, nil
 	}
-	v, err = unmarshal[T](text)
+	v, err = unmarshal[T](apart[T](text))
 	if err != nil {
 		var none T // not what was decoded before the error
 		return none, true, k.failed("read", err)
@@ -110,12 +111,23 @@ func (k Key[T]) decode(s *Session, text []byte) T {
 	if text == nil {
 		return none
 	}
-	v, err := unmarshal[T](text)
+	v, err := unmarshal[T](apart[T](text))
 	if err != nil {
 		s.scope.tell(Unreadable, k.failed("read", err))
 		return none
 	}
 	return v
+}
+
+// apart is what a T is decoded from: a copy, unless a T can keep none of it. An
+// UnmarshalJSON has to copy what it keeps; one that does not would let the handler change
+// what is in the session, and in a store in memory what other requests read (SEC-21).
+func apart[T any](text []byte) []byte {
+	switch k := reflect.TypeFor[T]().Kind(); {
+	case k <= reflect.Complex128, k == reflect.String:
+		return text
+	}
+	return bytes.Clone(text)
 }
 
 // failed names the key and the types, but not the value: the text of an error of

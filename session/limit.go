@@ -30,6 +30,15 @@ func (s *Session) fits(o op) error {
 	return opts.fits(len(next.values), next.size())
 }
 
+// encode is the record as it is stored, unless it is too large (SEC-22).
+func (m *Manager) encode(r *record) ([]byte, error) {
+	if err := m.opts.fits(len(r.values), r.size()); err != nil {
+		return nil, err
+	}
+	r.seen = m.now().Truncate(time.Millisecond)
+	return r.encode(), nil
+}
+
 // limited reports whether a change is a login that MaxPerOwner has a say in.
 func (m *Manager) limited(base, next *record) bool {
 	return m.opts.MaxPerOwner.N > 0 && next.owner != "" && next.owner != base.owner

@@ -51,8 +51,6 @@ func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Strin
 // Format prints what String says, whatever the verb (SEC-28).
 func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
 
-// Format prints what String says, whatever the verb.
+// Format prints what String says, whatever the verb: where one does not fit a pointer, like
+// %c, package fmt prints what it points to, which is the session here.
 func (sc *scope) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, sc.String()) }
-
-// Format prints what String says, whatever the verb.
-func (b *bounded) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, b.String()) }

@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
@@ -9,12 +8,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sojourn-go/sojourn/session"
@@ -48,10 +51,10 @@ func record(m *testing.M, name string) (code int) {
 		fmt.Println(err)
 		return 1
 	}
-	w := bufio.NewWriter(f)
-	session.OnIssue(func(value string) { fmt.Fprintln(w, value) })
+	// Without a buffer: what is in one is lost when the process crashes.
+	session.OnIssue(func(value string) { fmt.Fprintln(f, value) })
 	code = m.Run()
-	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+	if err := f.Close(); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -67,38 +70,73 @@ func watch() (code int) {
 	}
 	defer os.RemoveAll(dir)
 	issued := filepath.Join(dir, "issued")
+	var out bytes.Buffer
 	args := slices.Clone(os.Args[1:])
+	live := set("test.v") || set("test.bench") // somebody is looking
 	if !set("test.v") {
 		args = append([]string{"-test.v"}, args...)
 	}
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), issuedFile+"="+issued)
-	out, err := cmd.CombinedOutput()
+	cmd.Stdin = os.Stdin
+	cmd.Stdout = &out
+	if live {
+		cmd.Stdout = io.MultiWriter(&out, os.Stdout)
+	}
+	cmd.Stderr = cmd.Stdout // one pipe, so that the order stays
+	err = run(cmd)
 	ids, readErr := os.ReadFile(issued)
-	leaked := leaks(out, strings.Fields(string(ids)))
-	if err != nil || leaked > 0 || set("test.v") || set("test.bench") {
-		_, _ = os.Stdout.Write(out)
-	} else if i := bytes.LastIndex(out, []byte("\nPASS\n")); i >= 0 {
-		_, _ = os.Stdout.Write(out[i+1:])
+	leaked := leaks(out.Bytes(), strings.Fields(string(ids)))
+	text := out.Bytes()
+	if err == nil && leaked == 0 { // without -v it shows what go test would
+		text = text[bytes.LastIndex(text, []byte("\nPASS\n"))+1:]
+	}
+	if !live {
+		_, _ = os.Stdout.Write(text)
+	}
+	if leaked > 0 {
+		fmt.Printf("FAIL: the output above shows %d of the %d ids that were issued (SEC-28)\n", leaked, len(strings.Fields(string(ids))))
+		code = 1
 	}
 	switch exit, ok := errors.AsType[*exec.ExitError](err); {
 	case ok:
-		return exit.ExitCode()
+		return max(exit.ExitCode(), 1) // -1 is a signal's
 	case err != nil || readErr != nil:
 		fmt.Println(errors.Join(err, readErr))
 		return 1
-	case leaked > 0:
-		fmt.Printf("FAIL: the output above shows %d of the %d ids that were issued (SEC-28)\n", leaked, len(strings.Fields(string(ids))))
-		return 1
 	}
-	return 0
+	return code
+}
+
+// run runs the process, and passes on to it what is to end this one: go test sends
+// SIGQUIT to see what hangs.
+func run(cmd *exec.Cmd) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case sig := <-signals:
+				_ = cmd.Process.Signal(sig)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return cmd.Wait()
 }
 
 // forms are all that an id could be printed as.
 func forms(value string) []string {
 	raw, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil {
-		panic(err)
+		return nil // cut off: the process that wrote it down has crashed
 	}
 	return []string{
 		value, base64.RawStdEncoding.EncodeToString(raw), hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)),
@@ -161,12 +199,41 @@ func TestSEC28ALeakIsFound(t *testing.T) {
 			t.Errorf("form %d is found though it is not there", i)
 		}
 	}
-	if os.Getenv("SOJOURN_SESSION_TEST_LEAK") != "" { // by hand: the run must fail
-		newSite(t, session.Options{}).browser().leak()
+}
+
+// leakIt is set where TestSEC28ALeakFailsTheRun wants a leak.
+const leakIt = "SOJOURN_SESSION_TEST_LEAK"
+
+// A test that passes, and logs an id, on purpose.
+func TestLeak(t *testing.T) {
+	where := os.Getenv(leakIt)
+	if where == "" {
+		t.Skip("for TestSEC28ALeakFailsTheRun")
+	}
+	b := newSite(t, session.Options{}).browser()
+	b.visit()
+	switch where {
+	case "log":
+		t.Log("a deliberate leak:", b.cookie)
+	case "stdout":
+		fmt.Printf("%x\n", b.value())
+	case "stderr":
+		log.Print(b.cookie)
 	}
 }
 
-func (b *browser) leak() {
-	b.visit()
-	b.t.Logf("a deliberate leak: %s", b.cookie)
+// A run in which an id is printed fails, though each test passes: also what is not shown
+// without -v, and what goes past the tests' own output.
+func TestSEC28ALeakFailsTheRun(t *testing.T) {
+	for where, want := range map[string]int{"log": 1, "stdout": 1, "stderr": 1, "nowhere": 0} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLeak$")
+		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, issuedFile+"=") }), leakIt+"="+where, "GORACE=atexit_sleep_ms=0")
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		if code := cmd.ProcessState.ExitCode(); code != want || strings.Contains(string(out), "shows 1 of the 1 ids") != (want == 1) {
+			t.Errorf("%s: exit code %d, want %d", where, code, want) // the output would be a leak
+		}
+	}
 }

@@ -95,6 +95,7 @@ func (m *Manager) EndAll(ctx context.Context, owner string) error {
 		var err error
 		left, err = store.DeleteOwner(ctx, m.store, owner)
 		if errors.Is(err, errors.ErrUnsupported) {
+			left = -1 // one by one
 			break
 		}
 		if err != nil {

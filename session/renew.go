@@ -87,6 +87,8 @@ func (s *Session) rename(ctx context.Context) error {
 		rev, err := m.store.Update(ctx, s.key, store.Record{Data: rec.encode(), Owner: s.base.owner}, old.grace+old.keep, s.rev)
 		switch {
 		case err == nil:
+			leave() // what follows may queue by itself, and its queue may be this one
+			leave = func() {}
 			return s.succeed(ctx, i, rev, next, data, ttl, &old)
 		case errors.Is(err, store.ErrNotFound):
 			return s.lost(ctx)
@@ -106,7 +108,7 @@ func (s *Session) rename(ctx context.Context) error {
 			s.mu.Lock()
 			s.renewing = false
 			s.mu.Unlock()
-			leave() // it queues by itself, and its queue may be this one
+			leave()
 			leave = func() {}
 			return s.write1(ctx, false)
 		}
@@ -127,16 +129,16 @@ func (s *Session) succeed(ctx context.Context, i id, forwardRev store.Revision, 
 				s.rev = rev
 			}
 		} else {
-			_ = m.store.Delete(ctx, old.to) // nobody will have the id, but the owner would see a session
+			m.giveUp(ctx, old.to) // nobody will have the id, but the owner would see a session
 		}
 		return w
 	}
 	switch err := m.store.Touch(ctx, s.key, old.grace+old.keep); {
 	case errors.Is(err, store.ErrNotFound):
-		_ = m.store.Delete(ctx, old.to) // if this fails nobody has the id all the same
+		m.giveUp(ctx, old.to)
 		return s.lost(ctx)
 	case err != nil:
-		_ = m.store.Delete(ctx, old.to)
+		m.giveUp(ctx, old.to)
 		return &writeError{"renew", err}
 	}
 	s.mu.Lock()
@@ -147,6 +149,11 @@ func (s *Session) succeed(ctx context.Context, i id, forwardRev store.Revision, 
 	s.scope.tell(Renewed, nil)
 	return nil
 }
+
+// giveUp ends what a renewal has created in vain. Within a grace another request may have
+// found it by the forward, and renewed it once more: so it is followed. If it cannot be
+// ended nobody has its id all the same.
+func (m *Manager) giveUp(ctx context.Context, key string) { _, _ = m.kill(ctx, key, "") }
 
 // keepFor is how long a forward is kept after its grace. It is less than what a touch
 // that comes late gives it, from a request that knows nothing of the renewal: else such

@@ -83,13 +83,17 @@ func (w *response) begin() error {
 	return err
 }
 
-// answered is deferred by the handler. A handler that aborts because its writes fail,
-// as httputil.ReverseProxy does, must not cut off the answer to the failed save.
+// answered is deferred by the handler. A handler that panics because its writes fail, as
+// httputil.ReverseProxy and huma do, must not cut off the answer to the failed save.
 func (w *response) answered() {
 	if w.state.Load() != failed {
 		return
 	}
-	if p := recover(); p != nil && p != http.ErrAbortHandler {
+	p := recover()
+	if p == nil || p == http.ErrAbortHandler {
+		return
+	}
+	if err, ok := p.(error); !ok || !errors.Is(err, w.err) {
 		panic(p)
 	}
 }

@@ -283,3 +283,34 @@ func (w *codes) WriteHeader(code int) {
 	w.codes = append(w.codes, code)
 	w.ResponseRecorder.WriteHeader(code)
 }
+
+// A handler that panics with the error of its write, as huma does, does not cut off the
+// answer to the save that failed; a panic of its own goes on.
+func TestPanicOfAFailedWrite(t *testing.T) {
+	st := newSite(t, session.Options{})
+	undo := st.store.Fail(faulty.Fault{Verb: faulty.Create})
+	b := st.browser()
+	for _, own := range []bool{false, true} {
+		func() {
+			defer func() {
+				if p := recover(); (p == "own") != own {
+					t.Errorf("the panic that goes on is %v", p)
+				}
+			}()
+			w := b.do(func(w http.ResponseWriter, r *http.Request) {
+				_ = visits.Set(load(t, r), 1)
+				_, err := w.Write([]byte("page"))
+				if own {
+					panic("own")
+				}
+				panic(fmt.Errorf("write: %w", err))
+			})
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d", w.Code)
+			}
+		}()
+	}
+	if undo() != 2 {
+		t.Error("the fault did not strike")
+	}
+}

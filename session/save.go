@@ -1,13 +1,9 @@
 package session
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -139,52 +135,6 @@ func (e *writeError) unsure() bool {
 	return true
 }
 
-// changes returns the record after ops, and whether it differs from base.
-func changes(base *record, ops []op) (next record, changed bool) {
-	for i := range ops {
-		o := &ops[i]
-		if o.meta != nil {
-			continue
-		}
-		if old := base.get(o.key); (old == nil) == (o.json == nil) && bytes.Equal(old, o.json) {
-			continue
-		}
-		if slices.ContainsFunc(ops[i+1:], func(later op) bool { return later.key == o.key }) {
-			continue // what the last one left is what counts
-		}
-		if !changed {
-			next, changed = base.clone(), true
-		}
-		next.set(o.key, o.json)
-	}
-	if m := viewMeta(base, ops); m != base.meta || base.skewed {
-		if !changed {
-			next, changed = base.clone(), true
-		}
-		next.meta, next.skewed = m, false
-	}
-	if !changed {
-		next = *base
-	}
-	return next, changed
-}
-
-// redo makes the changes again, on another base.
-func redo(base *record, ops []op) ([]op, error) {
-	ops = slices.Clone(ops) // who reads meanwhile has the old ones
-	for i := range ops {
-		if ops[i].change == nil {
-			continue
-		}
-		json, err := ops[i].change(view(base, ops[:i], ops[i].key))
-		if err != nil {
-			return nil, err
-		}
-		ops[i].json = json
-	}
-	return ops, nil
-}
-
 func (s *Session) create(ctx context.Context) error {
 	m := s.scope.m
 	next, _ := changes(&s.base, s.ops)
@@ -286,41 +236,6 @@ func (s *Session) reload(ctx context.Context) error {
 	return nil
 }
 
-// wait lets others go first. The first time it queues behind the requests of this
-// process that met a conflict on the same session, which is what makes many at
-// once end soon, until the caller leaves; after that it waits a moment of random
-// length, for the other processes. It returns how to leave: leave itself when there
-// was no queue.
-func (m *Manager) wait(ctx context.Context, phase uint64, try int, leave func()) (func(), error) {
-	if try == 1 {
-		queue := m.queues[phase%uint64(len(m.queues))]
-		select {
-		case queue <- struct{}{}:
-			return func() { <-queue }, nil
-		case <-ctx.Done():
-			return leave, ctx.Err()
-		}
-	}
-	pause := time.NewTimer(rand.N(time.Millisecond << min(try/2, 5)))
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-		return leave, nil
-	case <-ctx.Done():
-		return leave, ctx.Err()
-	}
-}
-
-// phase is a number that a session has for its life and that differs between
-// sessions.
-func (s *Session) phase() uint64 { return phase(s.key) }
-
-func phase(key string) uint64 {
-	var sum [8]byte
-	_, _ = encoding.Decode(sum[:], []byte(key[:8])) // of our own making
-	return binary.BigEndian.Uint64(sum[:]) >> 16    // of which 6 bytes are there
-}
-
 // end drops the changes to a session that is no more.
 func (s *Session) end() error {
 	s.mu.Lock()
@@ -331,73 +246,6 @@ func (s *Session) end() error {
 	s.mu.Unlock()
 	s.scope.tell(Gone, nil)
 	return ErrGone
-}
-
-// touchDue reports whether the life is to be extended, or is longer than it may
-// be. Time is cut into windows of a tenth of the idle timeout, and a session is
-// touched in the first request of each. Where the windows begin differs between
-// sessions: else all that were touched at once, after a deploy, would be touched at
-// once for ever.
-func (s *Session) touchDue() bool {
-	m := s.scope.m
-	if s.key == "" {
-		return false
-	}
-	now := m.now()
-	left := s.ttl - now.Sub(s.read)
-	since := m.life(&s.base) - left // it was touched
-	if since < -precision {
-		return true
-	}
-	idle, _ := m.timeouts(&s.base.meta)
-	window := int64(idle / 10)
-	if s.scope.passive || window <= 0 || since <= 0 {
-		return false
-	}
-	at := now.UnixNano() + int64(s.phase()%uint64(window))
-	return at/window != (at-int64(since))/window
-}
-
-// precision is the coarsest that a store's lifetimes may be without looking as if
-// they were longer than they may be.
-const precision = 2 * time.Second
-
-// ttlFor is the life to ask for with a change: a passive request leaves it as it is.
-func (s *Session) ttlFor(next *record) time.Duration {
-	ttl := s.scope.m.life(next)
-	if s.scope.passive {
-		ttl = min(ttl, s.ttl-s.scope.m.now().Sub(s.read))
-	}
-	return ttl
-}
-
-// touch extends the life. If that fails the request goes on, which has only read.
-func (s *Session) touch(ctx context.Context) {
-	m := s.scope.m
-	ttl := m.life(&s.base)
-	if ttl <= 0 {
-		return
-	}
-	switch err := m.store.Touch(ctx, s.key, ttl); {
-	case err == nil:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.ttl, s.read = ttl, m.now()
-		s.resend(s.base.persistent)
-	case errors.Is(err, store.ErrNotFound):
-		_ = s.end() // nothing was changed, so nobody has lost anything
-	default:
-		s.scope.tell(TouchError, err)
-	}
-}
-
-// resend has the response set the cookie again, with another Max-Age. A session
-// that was found by an id which it had before cannot: its id is not known here. The
-// caller holds mu.
-func (s *Session) resend(yes bool) {
-	if yes && !s.cookie.isSet && !s.forwarded {
-		s.cookie = cookieChange{set: s.id, isSet: true}
-	}
 }
 
 // pop takes a key out of the session in the store, and out of the pending changes,

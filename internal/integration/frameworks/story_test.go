@@ -1,181 +1,152 @@
 package frameworks_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/sojourn-go/sojourn/memory"
+	"github.com/sojourn-go/sojourn/conformance/faulty"
 	"github.com/sojourn-go/sojourn/session"
 )
 
-var visits = session.NewKey[int]("visits")
+// framework is code of others that serves sessions. Each of its pages says what
+// [says] says, and is another way to answer.
+type framework struct {
+	name   string
+	routes func(t *testing.T, sessions *session.Manager) http.Handler
+	pages  []page
 
-// What the sites do, by the context alone.
+	login, logout page // nil is POST to /login and /logout
 
-func visit(ctx context.Context) (string, error) {
-	s, err := session.From(ctx)
-	if err != nil {
-		return "", err
+	http1, http2 bool // only this one; neither is both
+}
+
+// TestStory has each framework go through the same: visitors, a login, clicks at once,
+// a logout, and a store that fails.
+func TestStory(t *testing.T) {
+	for _, f := range frameworks {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			if f.login == nil {
+				f.login, f.logout = post("/login"), post("/logout")
+			}
+			if !f.http2 {
+				t.Run("HTTP/1.1", func(t *testing.T) { newSite(t, f.routes, http1).story(&f) })
+			}
+			if !f.http1 {
+				t.Run("HTTP/2", func(t *testing.T) { newSite(t, f.routes, http2).story(&f) })
+			}
+		})
 	}
-	n, err := visits.Update(s, func(n int) int { return n + 1 })
-	return fmt.Sprintf("visit %d of %q", n, s.Owner()), err
 }
 
-func login(ctx context.Context) error {
-	s, err := session.From(ctx)
-	if err != nil {
-		return err
-	}
-	return s.SetOwner("alice")
+var frameworks = []framework{
+	{name: "net/http", routes: standard, pages: []page{get("/"), get("/redirect"), get("/events"), get("/in-time")}},
+	{name: "gin", routes: ginOutside, pages: []page{get("/json"), get("/redirect"), get("/stream"), get("/events"), get("/wrapped")}},
+	{name: "chi", routes: chiOutside, pages: []page{get("/"), get("/compressed")}},
+	{name: "chi inside", routes: chiInside, pages: []page{get("/"), get("/compressed")}},
+	{name: "echo v4", routes: echo4Outside, pages: []page{get("/"), get("/redirect"), get("/stream")}},
+	{name: "echo v4 inside", routes: echo4Inside, pages: []page{get("/"), get("/redirect"), get("/stream")}},
+	{name: "echo v5", routes: echo5Outside, pages: []page{get("/"), get("/redirect"), get("/stream")}},
+	{name: "echo v5 inside", routes: echo5Inside, pages: []page{get("/"), get("/redirect"), get("/stream")}},
+	{name: "huma", routes: humaOutside, pages: []page{get("/page"), get("/visits"), get("/stream"), get("/events")}},
+	{name: "connect", routes: connectOutside, pages: []page{call(), stream()}, login: rpc("Login"), logout: rpc("Logout")},
+	{name: "connect, gRPC", routes: connectOutside, pages: []page{call(grpc), stream(grpc)}, login: rpc("Login", grpc), logout: rpc("Logout", grpc), http2: true},
+	{name: "gorilla/websocket", routes: sockets, pages: []page{socket("/gorilla"), get("/")}, http1: true},
+	{name: "coder/websocket", routes: sockets, pages: []page{socket("/coder"), get("/")}, http1: true},
+	{name: "gin with websockets", routes: ginSockets, pages: []page{socket("/gorilla"), socket("/coder")}, http1: true},
+	{name: "gateway", routes: gateway, pages: []page{get("/"), get("/stream")}},
+	{name: "gateway with websockets", routes: gateway, pages: []page{socket("/coder"), get("/")}, http1: true},
+	{name: "behind a proxy", routes: behind, pages: []page{get("/"), get("/redirect"), get("/events")}},
+	{name: "behind a proxy with websockets", routes: behind, pages: []page{socket("/gorilla"), socket("/coder")}, http1: true},
 }
 
-func logout(ctx context.Context) error {
-	s, err := session.From(ctx)
-	if err != nil {
-		return err
-	}
-	return s.Destroy()
-}
-
-// site is a server with a login: GET on each of the paths is a visit, and POST to /login
-// and /logout are what they are called.
-type site struct {
-	t   *testing.T
-	srv *httptest.Server
-	m   *session.Manager
-
-	mu     sync.Mutex
-	events []session.Event
-}
-
-func newSite(t *testing.T, routes func(m *session.Manager) http.Handler) *site {
-	t.Helper()
-	x := &site{t: t}
-	m, err := session.New(memory.New(nil), &session.Options{Events: func(_ context.Context, e session.Event) {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.events = append(x.events, e)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.m = m
-	x.srv = httptest.NewTLSServer(routes(m))
-	t.Cleanup(x.srv.Close)
-	return x
-}
-
-func (x *site) told(kind session.Kind) (n int) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, e := range x.events {
-		if e.Kind == kind {
-			n++
-		}
-	}
-	return n
-}
-
-// browser keeps the cookies, as a browser does.
-func (x *site) browser() *http.Client {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	return &http.Client{Transport: x.srv.Client().Transport, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-func (x *site) cookie(b *http.Client) string {
-	u, err := url.Parse(x.srv.URL)
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	for _, c := range b.Jar.Cookies(u) {
-		return c.Value
-	}
-	return ""
-}
-
-// copied is another browser with the same cookie.
-func (x *site) copied(b *http.Client) *http.Client {
-	u, _ := url.Parse(x.srv.URL)
-	c := x.browser()
-	c.Jar.SetCookies(u, b.Jar.Cookies(u))
-	return c
-}
-
-func (x *site) ask(b *http.Client, method, path string) string {
+func (x *site) story(f *framework) {
 	x.t.Helper()
-	r, err := http.NewRequestWithContext(x.t.Context(), method, x.srv.URL+path, nil)
-	if err != nil {
-		x.t.Fatal(err)
+	for _, p := range f.pages {
+		x.visitor(p)
 	}
-	res, err := b.Do(r)
-	if err != nil {
-		x.t.Errorf("%s %s: %v", method, path, err)
-		return ""
+	x.person(f)
+	for _, p := range f.pages {
+		x.storeFails(p)
 	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode >= 400 {
-		x.t.Errorf("%s %s: status %d, %v: %s", method, path, res.StatusCode, err, text)
-	}
-	return res.Header.Get("Location") + string(text)
-}
-
-// wants asks for a page and wants a text in the answer.
-func (x *site) wants(b *http.Client, path, text string) {
-	x.t.Helper()
-	if got := x.ask(b, http.MethodGet, path); !strings.Contains(got, text) {
-		x.t.Errorf("%s: %q, want %q in it", path, got, text)
-	}
-}
-
-// story is what each site goes through: a visitor, a login, clicks at once, a logout. The
-// cookie arrives with each kind of answer.
-func (x *site) story(paths ...string) {
-	x.t.Helper()
-	for _, path := range paths {
-		first := x.browser()
-		x.wants(first, path, `visit 1 of ""`)
-		if x.cookie(first) == "" {
-			x.t.Errorf("%s: no cookie has arrived", path)
-		}
-		x.wants(first, path, `visit 2 of ""`)
-	}
-	b := x.browser()
-	x.wants(b, paths[0], `visit 1 of ""`)
-	before := x.copied(b)
-	x.ask(b, http.MethodPost, "/login")
-	if x.cookie(b) == x.cookie(before) {
-		x.t.Error("the login has not changed the id")
-	}
-	x.wants(b, paths[0], `visit 2 of "alice"`)
-	x.wants(before, paths[0], `visit 1 of ""`)
-
-	var clicks sync.WaitGroup
-	for i := range 20 {
-		clicks.Go(func() { x.ask(b, http.MethodGet, paths[i%len(paths)]) })
-	}
-	clicks.Wait()
-	x.wants(b, paths[0], `visit 23 of "alice"`)
-
-	stolen := x.copied(b)
-	x.ask(b, http.MethodPost, "/logout")
-	if x.cookie(b) != "" {
-		x.t.Error("the logout has not cleared the cookie")
-	}
-	x.wants(stolen, paths[0], `visit 1 of ""`)
-	x.wants(b, paths[0], `visit 1 of ""`)
 	if n := x.told(session.Bypassed); n != 0 {
 		x.t.Errorf("%d answers went past the manager", n)
 	}
+}
+
+// visitor has a session from the first page on: the cookie arrives with it.
+func (x *site) visitor(p page) {
+	x.t.Helper()
+	b := x.browser()
+	x.wants(b, p, says(1, ""))
+	if x.cookie(b) == "" {
+		x.t.Errorf("%s: no cookie has arrived", p)
+	}
+	x.wants(b, p, says(2, ""))
+}
+
+// person logs in and out; a cookie of before either is worth nothing after it.
+func (x *site) person(f *framework) {
+	x.t.Helper()
+	b := x.browser()
+	first := f.pages[0]
+	x.wants(b, first, says(1, ""))
+	before := x.copied(b)
+	x.wants(b, f.login, "")
+	if x.cookie(b) == "" || x.cookie(b) == x.cookie(before) {
+		x.t.Error("the login has not changed the id")
+	}
+	x.wants(b, first, says(2, "alice"))
+	x.wants(before, first, says(1, ""))
+
+	const clicks = 20
+	var done sync.WaitGroup
+	for i := range clicks {
+		done.Go(func() { x.wants(b, f.pages[i%len(f.pages)], "of alice") })
+	}
+	done.Wait()
+	x.wants(b, first, says(3+clicks, "alice"))
+
+	stolen := x.copied(b)
+	x.wants(b, f.logout, "")
+	if x.cookie(b) != "" {
+		x.t.Error("the logout has not cleared the cookie")
+	}
+	for _, p := range f.pages {
+		x.wants(x.copied(stolen), p, says(1, ""))
+	}
+	x.wants(b, first, says(1, ""))
+}
+
+// storeFails at the save: whatever the kind of answer, it is 503, says nothing of the page,
+// and leaves the cookie as it is (SEC-26, SEC-27).
+func (x *site) storeFails(p page) {
+	x.t.Helper()
+	b := x.browser()
+	for n, verb := range []string{faulty.Create, faulty.Update} {
+		before := x.cookie(b)
+		undo := x.store.Fail(faulty.Fault{Kind: faulty.Before, Verb: verb, Times: 1})
+		text, err := p.ask(x, b)
+		if struck := undo(); struck != 1 {
+			x.t.Errorf("%s: the fault of %s has struck %d times", p, verb, struck)
+		}
+		if err != refused(http.StatusServiceUnavailable) || strings.Contains(text, "visit") {
+			x.t.Errorf("%s, %s fails: %q, %v, want 503", p, verb, text, err)
+		}
+		if x.cookie(b) != before {
+			x.t.Errorf("%s, %s fails: the cookie has changed", p, verb)
+		}
+		x.wants(b, p, says(n+1, ""))
+	}
+}
+
+// says is what a page says.
+func says(n int, owner string) string {
+	if owner == "" {
+		owner = "nobody"
+	}
+	return fmt.Sprintf("visit %d of %s", n, owner)
 }
