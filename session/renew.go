@@ -67,6 +67,9 @@ func (s *Session) rename(ctx context.Context) error {
 	for try := 1; ; try++ {
 		next, _ := changes(&s.base, s.ops)
 		ttl := m.life(&next)
+		if !s.login {
+			ttl = s.ttlFor(&next)
+		}
 		if ttl <= 0 {
 			return s.lost(ctx)
 		}
