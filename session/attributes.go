@@ -110,9 +110,9 @@ func (s *Session) Persistent() bool { return s.attributes().persistent }
 
 // SetLifetime gives this session timeouts of its own, in place of [Options.Idle] and
 // [Options.Absolute]; 0 is the manager's, and more than [Options.MaxLife] is that. The
-// absolute one counts from when the session began, or its owner changed. They are kept to the millisecond,
-// and by a renewal too. It returns an error for what is negative or under a millisecond,
-// [ErrCommitted] or [ErrGone].
+// absolute one counts from when the session began, or its owner changed. They are kept
+// to the millisecond, and by a renewal too. It returns an error for what is negative or
+// under a millisecond, [ErrCommitted] or [ErrGone].
 func (s *Session) SetLifetime(idle, absolute time.Duration) error {
 	for _, d := range []time.Duration{idle, absolute} {
 		if d != 0 && d < time.Millisecond {

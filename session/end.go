@@ -55,20 +55,27 @@ func (s *Session) Destroy() error {
 // login, or of another owner, has no say in it.
 func (m *Manager) killRenewed(ctx context.Context, key string) error {
 	first, err := m.look(ctx, key)
-	for l := first; err == nil && l.forward != nil && l.forward.to != ""; {
+	switch {
+	case errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt):
+		return nil
+	case err != nil:
+		return err
+	}
+	for l := first; l.forward != nil && l.forward.to != ""; {
 		if m.now().Sub(l.forward.renewed) > m.opts.maxSkew() {
 			return nil
 		}
 		l, err = m.look(ctx, l.forward.to)
-		if err == nil && l.owner != first.owner {
+		switch {
+		case errors.Is(err, store.ErrNotFound): // ended, or a renewal that is not at its end
+			l = listed{}
+		case errors.Is(err, store.ErrCorrupt):
+			return nil
+		case err != nil:
+			return err
+		case l.owner != first.owner:
 			return nil
 		}
-	}
-	switch {
-	case first.forward == nil || errors.Is(err, store.ErrCorrupt):
-		return nil
-	case err != nil && !errors.Is(err, store.ErrNotFound): // which may be a renewal that is not at its end
-		return err
 	}
 	_, err = m.kill(ctx, key, first.owner)
 	return err

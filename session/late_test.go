@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sojourn-go/sojourn/conformance/faulty"
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/session"
 	"github.com/sojourn-go/sojourn/store"
@@ -364,5 +365,31 @@ func TestSEC16AtRandom(t *testing.T) {
 		if l, err := sites[1].manager.List(ctx, "user:1"); err != nil || len(l) > 1 || len(l) == 1 && end == "EndAll" {
 			t.Fatalf("round %d: after %s the owner has %d sessions (%v)", round, end, len(l), err)
 		}
+	}
+}
+
+// A logout with an id that was given up a moment ago looks at what it leads to. If the store
+// cannot say, it has not logged out.
+func TestLogoutByAnOldIdWithAStoreThatFails(t *testing.T) {
+	st := newSite(t, session.Options{})
+	b := st.browser()
+	b.use(func(s *session.Session) error { return s.SetOwner("alice") })
+	old := b.clone()
+	b.use(func(s *session.Session) error { return s.Renew(0) })
+	undo := func() int { return 0 }
+	old.use(func(s *session.Session) error {
+		undo = st.store.Fail(faulty.Fault{})
+		wantErr(t, "Destroy", s.Destroy(), faulty.ErrInjected)
+		return nil
+	})
+	if undo() == 0 {
+		t.Error("the fault did not strike")
+	}
+	if alive, _ := b.alive(); !alive {
+		t.Error("the session has ended")
+	}
+	old.use(func(s *session.Session) error { return s.Destroy() })
+	if alive, _ := b.alive(); alive {
+		t.Error("the session lives on")
 	}
 }

@@ -113,7 +113,7 @@ func (s *Session) rename(ctx context.Context) error {
 			s.mu.Unlock()
 			leave()
 			leave = func() {}
-			return s.write1(ctx, false)
+			return s.put(ctx, false)
 		}
 	}
 }

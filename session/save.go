@@ -91,9 +91,9 @@ func (s *Session) save(last bool) error {
 	}
 	var err error
 	if s.scope.m.limited(&s.base, &next) {
-		err = s.admitted(ctx, next.owner, func() error { return s.write1(ctx, renew) })
+		err = s.admitted(ctx, next.owner, func() error { return s.put(ctx, renew) })
 	} else {
-		err = s.write1(ctx, renew)
+		err = s.put(ctx, renew)
 	}
 	if w, ok := errors.AsType[*writeError](err); ok && w.unsure() {
 		s.mu.Lock()
@@ -103,9 +103,9 @@ func (s *Session) save(last bool) error {
 	return err
 }
 
-// write1 writes the pending changes to a new session, to the one that is there, or
+// put writes the pending changes to a new session, to the one that is there, or
 // to its successor.
-func (s *Session) write1(ctx context.Context, renew bool) error {
+func (s *Session) put(ctx context.Context, renew bool) error {
 	switch {
 	case s.key == "":
 		return s.create(ctx)
