@@ -12,6 +12,7 @@ import (
 
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/session"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 var (
@@ -21,12 +22,10 @@ var (
 
 // login is for somebody whose password is right.
 func login(s *session.Session, user string, remember bool) error {
-	err := errors.Join(
-		s.SetOwner("user:"+user), // another id, and the one before is worth nothing
-		s.MarkAuthenticated("password"),
-		s.SetDevice("a browser"),
-		flash.Set(s, "You are logged in."),
-	)
+	if err := s.SetOwner("user:" + user); err != nil { // another id, and the one before is worth nothing
+		return err
+	}
+	err := errors.Join(s.MarkAuthenticated("password"), s.SetDevice("a browser"), flash.Set(s, "You are logged in."))
 	if remember {
 		err = errors.Join(err, s.SetPersistent(true), s.SetLifetime(30*24*time.Hour, 0))
 	}
@@ -41,7 +40,10 @@ func routes(sessions *session.Manager) http.Handler {
 			if err == nil {
 				err = h(w, r, s)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, store.ErrNotFound): // of a handle
+				http.NotFound(w, r)
+			case err != nil:
 				sessions.Error(w, r, err)
 			}
 		})
@@ -83,13 +85,15 @@ func routes(sessions *session.Manager) http.Handler {
 		}
 		return json.NewEncoder(w).Encode(devices)
 	})
-	mux.Handle("GET /devices", sessions.Require(devices, session.LoginAt("/login")))
-	mux.Handle("POST /devices/end", handler(func(_ http.ResponseWriter, r *http.Request, s *session.Session) error {
+	end := handler(func(_ http.ResponseWriter, r *http.Request, s *session.Session) error {
 		return sessions.End(r.Context(), s.Owner(), r.FormValue("handle"))
-	}))
-	mux.Handle("POST /devices/end-others", handler(func(_ http.ResponseWriter, r *http.Request, s *session.Session) error {
+	})
+	endOthers := handler(func(_ http.ResponseWriter, r *http.Request, s *session.Session) error {
 		return sessions.EndOthers(r.Context(), s)
-	}))
+	})
+	mux.Handle("GET /devices", sessions.Require(devices, session.LoginAt("/login")))
+	mux.Handle("POST /devices/end", sessions.Require(end, session.LoginAt("/login")))
+	mux.Handle("POST /devices/end-others", sessions.Require(endOthers, session.LoginAt("/login")))
 	status := handler(func(w http.ResponseWriter, _ *http.Request, s *session.Session) error {
 		_, err := fmt.Fprintln(w, visits.Get(s))
 		return err

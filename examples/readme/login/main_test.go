@@ -50,6 +50,12 @@ func TestLogin(t *testing.T) {
 	if n := strings.Count(client.Get("/devices").Body.String(), `"Handle"`); n != 2 {
 		t.Errorf("%d devices, want 2", n)
 	}
+	if w := client.PostForm("/devices/end", url.Values{"handle": {"nobody's"}}); w.Code != 404 {
+		t.Errorf("a handle that is none: %d", w.Code)
+	}
+	if w := before.PostForm("/devices/end-others", nil); w.Code != 303 {
+		t.Errorf("a stranger ends others: %d", w.Code)
+	}
 	client.PostForm("/devices/end-others", nil)
 	want(second, "/", "hello , visit 1. \n")
 	client.PostForm("/logout", nil)
