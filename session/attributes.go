@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -169,6 +170,9 @@ func (s *Session) attributes() meta {
 }
 
 func viewMeta(base *record, ops []op) meta {
+	if !slices.ContainsFunc(ops, func(o op) bool { return o.meta != nil }) {
+		return base.meta
+	}
 	x := base.meta
 	for i := range ops {
 		if ops[i].meta != nil {

@@ -53,14 +53,20 @@ func (j *jar) read(h http.Header) (value string, n int) {
 	return value, n
 }
 
-// vary says that the response depends on the cookie (SEC-12).
-func vary(h http.Header) {
+// vary says that the response depends on the cookie (SEC-12), in a place that is used
+// for nothing else.
+func vary(h http.Header, place *[1]string) {
 	for _, line := range h["Vary"] {
 		if hasToken(line, "Cookie") || hasToken(line, "*") {
 			return
 		}
 	}
-	h.Add("Vary", "Cookie")
+	if h["Vary"] != nil {
+		h.Add("Vary", "Cookie")
+		return
+	}
+	place[0] = "Cookie"
+	h["Vary"] = place[:]
 }
 
 // noStore keeps a response that hands out a cookie from every cache, and leaves

@@ -46,5 +46,7 @@ func (i id) cookie() string { return encoding.EncodeToString(i[:]) }
 // cookie from what stands in a database (SEC-04, SEC-05).
 func (i id) key() string {
 	sum := sha256.Sum256(i[:])
-	return encoding.EncodeToString(sum[:])
+	var text [idLen]byte
+	encoding.Encode(text[:], sum[:])
+	return string(text[:])
 }

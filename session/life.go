@@ -33,7 +33,9 @@ func (m *Manager) timeouts(x *meta) (idle, absolute time.Duration) {
 
 // life is the lifetime to ask of the store: what is left of the absolute one, and
 // at most the idle one. It is 0 or less when the session is over.
-func (m *Manager) life(r *record) time.Duration {
+func (m *Manager) life(r *record) time.Duration { return m.lifeAt(r, m.now()) }
+
+func (m *Manager) lifeAt(r *record, now time.Time) time.Duration {
 	idle, absolute := m.timeouts(&r.meta)
 	if absolute == 0 {
 		return idle
@@ -42,7 +44,7 @@ func (m *Manager) life(r *record) time.Duration {
 	if r.since.After(began) {
 		began = r.since // another's session, which keeps the values
 	}
-	left := absolute - max(m.now().Sub(began), 0)
+	left := absolute - max(now.Sub(began), 0)
 	if idle > 0 {
 		left = min(left, idle)
 	}

@@ -52,7 +52,7 @@ func (sc *scope) load(ctx context.Context) (*Session, error) {
 	case err != nil:
 		return nil, err
 	}
-	if m.life(&f.record) <= 0 {
+	if m.lifeAt(&f.record, f.read) <= 0 {
 		// The store would keep it until it is idle. If it cannot be deleted now it
 		// is refused all the same, each time.
 		sc.tell(Expired, m.store.Delete(bounded, f.key))
@@ -69,7 +69,8 @@ type found struct {
 	key       string
 	rev       store.Revision
 	ttl       time.Duration
-	forwarded bool // it was asked for by an id that it had before
+	read      time.Time // by this server's clock
+	forwarded bool      // it was asked for by an id that it had before
 }
 
 // errRenewed means that an id was given up in a renewal, and is worth nothing now.
@@ -100,8 +101,9 @@ func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
 		}
 		if rec.forward == nil {
 			rec.owner = e.Owner
-			m.straighten(&rec)
-			return found{record: rec, key: key, rev: e.Revision, ttl: e.TTL, forwarded: hop > 0}, nil
+			now := m.now()
+			m.straighten(&rec, now)
+			return found{record: rec, key: key, rev: e.Revision, ttl: e.TTL, read: now, forwarded: hop > 0}, nil
 		}
 		switch {
 		case rec.forward.to == "": // it has ended
@@ -118,8 +120,7 @@ func (m *Manager) find(ctx context.Context, key string) (f found, err error) {
 
 // straighten has a session begin now that says it began in the future, by more than the
 // clocks may differ: it would outlive the absolute timeout. The next save keeps it.
-func (m *Manager) straighten(r *record) {
-	now := m.now()
+func (m *Manager) straighten(r *record, now time.Time) {
 	latest := now.Add(m.opts.maxSkew())
 	if r.began.After(latest) {
 		r.began, r.skewed = milliseconds(now), true

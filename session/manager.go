@@ -58,18 +58,23 @@ func New(s store.Store, opts *Options) (*Manager, error) {
 // other way round a client that got its time-out may have its session saved all
 // the same.
 func (m *Manager) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.scope(r.Context()) != nil {
-			next.ServeHTTP(w, r) // wrapped twice: two sessions of one request would not know of each other
-			return
-		}
-		sc := &scope{Context: r.Context(), m: m, r: r}
-		sc.w = response{ResponseWriter: w, scope: sc, encoding: w.Header()["Content-Encoding"]}
-		defer sc.w.answered()
-		next.ServeHTTP(&sc.w, r.WithContext(sc))
-		// After a panic nothing is saved: this line is not reached.
-		_ = sc.w.begin() // the error was answered
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(next, w, r) })
+}
+
+func (m *Manager) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if m.scope(r.Context()) != nil {
+		next.ServeHTTP(w, r) // wrapped twice: two sessions of one request would not know of each other
+		return
+	}
+	served := new(served)
+	sc := &served.scope
+	sc.Context, sc.m, sc.r = r.Context(), m, r
+	served.r = *r.WithContext(sc) // inlined here, it makes no request beside this one
+	sc.w = response{ResponseWriter: w, scope: sc, encoding: w.Header()["Content-Encoding"]}
+	defer sc.w.answered()
+	next.ServeHTTP(&sc.w, &served.r)
+	// After a panic nothing is saved: this line is not reached.
+	_ = sc.w.begin() // the error was answered
 }
 
 // From returns the session of a request, asking the store the first time. The
@@ -123,13 +128,21 @@ func (m *Manager) now() time.Time {
 	return time.Now()
 }
 
-// scope is one request. It is the request's context too, which spares an
-// allocation for each request.
+// served is what is made for one request, in one allocation. The request that the
+// handler is given is no part of the scope: with that its cookie would be printed by who
+// prints the writer (SEC-28).
+type served struct {
+	scope scope
+	r     http.Request
+}
+
+// scope is one request. It is the context of the request that the handler is given too.
 type scope struct {
 	context.Context
-	m *Manager
-	r *http.Request
-	w response
+	m    *Manager
+	r    *http.Request
+	w    response
+	vary [1]string // the header's, if the response has no other
 
 	passive bool // the life is not extended
 	lenient bool // a store that fails is an empty session that cannot be changed

@@ -41,17 +41,24 @@ func (w *response) begin() error {
 	}
 	sc := w.scope
 	sc.mu.Lock()
+	if !sc.asked.Load() { // and will not be any more
+		w.state.Store(passing)
+		sc.mu.Unlock()
+		return nil
+	}
 	defer sc.mu.Unlock()
 	if w.begun() {
 		return w.err
 	}
+	return w.commit()
+}
+
+// commit is begin for a session that was asked for. The caller holds the scope's mu.
+func (w *response) commit() error {
 	// Also if a function of Update panics below: then who recovers may answer.
 	defer w.state.CompareAndSwap(waiting, passing)
-	if !sc.asked.Load() {
-		return nil
-	}
-	h := w.Header()
-	vary(h)
+	sc, h := w.scope, w.Header()
+	vary(h, &sc.vary)
 	if sc.s == nil { // it could not be loaded, and the handler was told
 		noStore(h) // whatever it makes of that, it is not the page that it would have been
 		return nil

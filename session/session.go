@@ -60,7 +60,7 @@ type op struct {
 func (s *Session) found(f found, ops []op) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.key, s.base, s.rev, s.ttl, s.read, s.ops = f.key, f.record, f.rev, f.ttl, s.scope.m.now(), ops
+	s.key, s.base, s.rev, s.ttl, s.read, s.ops = f.key, f.record, f.rev, f.ttl, f.read, ops
 	s.forwarded = s.forwarded || f.forwarded
 }
 

@@ -20,7 +20,7 @@ func (s *Session) touchDue() bool {
 	}
 	now := m.now()
 	left := s.ttl - now.Sub(s.read)
-	since := m.life(&s.base) - left // it was touched
+	since := m.lifeAt(&s.base, now) - left // it was touched
 	if since < -precision {
 		return true
 	}
@@ -39,9 +39,10 @@ const precision = 2 * time.Second
 
 // ttlFor is the life to ask for with a change: a passive request leaves it as it is.
 func (s *Session) ttlFor(next *record) time.Duration {
-	ttl := s.scope.m.life(next)
+	now := s.scope.m.now()
+	ttl := s.scope.m.lifeAt(next, now)
 	if s.scope.passive {
-		ttl = min(ttl, s.ttl-s.scope.m.now().Sub(s.read))
+		ttl = min(ttl, s.ttl-now.Sub(s.read))
 	}
 	return ttl
 }
