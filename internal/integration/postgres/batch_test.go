@@ -128,6 +128,7 @@ func TestMovedWhileOwnersEnd(t *testing.T) {
 
 // Batches of sessions so large that one takes longer than a call may are made smaller.
 func TestLargeSessionsInBatches(t *testing.T) {
+	t.Parallel()
 	x := newTable(t, shared.URL(t))
 	// The server is as slow as a small one would be with a megabyte each.
 	x.exec(t, fmt.Sprintf(`

@@ -31,6 +31,7 @@ func openPeer(ctx context.Context, url string) (store.Store, error) {
 
 // REL-10: processes that count on one session. The sum is what was acknowledged.
 func TestProcessesCount(t *testing.T) {
+	t.Parallel()
 	each := 100
 	if full() {
 		each = 1000

@@ -14,6 +14,7 @@ import (
 // the standby takes its place, a pool that was given both finds it without being
 // opened again.
 func TestStandby(t *testing.T) {
+	t.Parallel()
 	primary := server.New(t, server.Postgres())
 	spec, err := server.Standby(t.Context(), primary)
 	if err != nil {

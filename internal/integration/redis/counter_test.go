@@ -8,5 +8,6 @@ import (
 
 // The lesson's scene: two browsers count apart, and a restart changes nothing.
 func TestCounterGoesOn(t *testing.T) {
+	t.Parallel()
 	counter.GoesOn(t, newSpace(t, shared.URL(t)).storeURL())
 }

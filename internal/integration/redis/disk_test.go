@@ -24,6 +24,7 @@ func small(args ...string) server.Spec {
 // The disk is full: a server that logs what it was told takes no writes any more, not
 // even one that ends a session. When there is room again it goes on by itself.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	sv := server.New(t, small())
 	x := newSpace(t, sv.URL())
 	s := x.open(t, x.client)
@@ -76,6 +77,7 @@ func TestDiskFull(t *testing.T) {
 
 // A server that cannot write its snapshots takes no writes either, and does not say why.
 func TestSnapshotFails(t *testing.T) {
+	t.Parallel()
 	sv := server.New(t, small("--appendonly", "no", "--save", "1 1"))
 	x := newSpace(t, sv.URL())
 	s := x.open(t, x.client)

@@ -12,6 +12,7 @@ import (
 // SEC-04: what the server writes to its disk has a session's data, and nowhere what is in
 // its cookie, in any encoding: neither the log of what was sent to it, nor a snapshot.
 func TestDumpGivesNoLogin(t *testing.T) {
+	t.Parallel()
 	sv := server.New(t, server.Redis())
 	x := newSpace(t, sv.URL())
 	ids := dump.Fill(t, x.open(t, x.client))

@@ -47,6 +47,7 @@ func code(err error) string {
 // REL-05: the server's memory is full. What was there stays readable and can be ended,
 // which makes room again.
 func TestFull(t *testing.T) {
+	t.Parallel()
 	for _, owner := range []string{"", "o"} {
 		t.Run("owner "+owner, func(t *testing.T) {
 			x := newSpace(t, server.New(t, server.Redis()).URL())
@@ -88,6 +89,7 @@ func TestFull(t *testing.T) {
 // What each verb does on a server that has no byte left. A touch of a session that has
 // an owner writes to the index, which the server refuses as it refuses all that may grow.
 func TestFullVerbs(t *testing.T) {
+	t.Parallel()
 	t.Run("Redis", func(t *testing.T) { fullVerbs(t, server.Redis()) })
 	t.Run("Valkey", func(t *testing.T) { fullVerbs(t, server.Valkey()) })
 	t.Run("more", func(t *testing.T) {
@@ -175,6 +177,7 @@ func fullVerbs(t *testing.T, spec server.Spec) {
 // The memory is full off and on, under load. Whatever a script was refused, it did not
 // stop half way: no owner's index lacks a session that was stored.
 func TestFullOffAndOn(t *testing.T) {
+	t.Parallel()
 	x := newSpace(t, server.New(t, server.Redis()).URL())
 	s := x.open(t, x.client)
 	owner := func(rng *rand.Rand) string { return []string{"", "o", "p", "q"}[rng.IntN(4)] }

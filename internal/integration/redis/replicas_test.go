@@ -33,8 +33,9 @@ func short(t *testing.T, what string, err error, has string) {
 
 // What Options.Replicas does: a session that was ended is ended on so many replicas, or
 // the error says that it may not be.
+//
+// It is about times, and so not in parallel with others.
 func TestReplicas(t *testing.T) {
-	t.Parallel()
 	p := newPair(t)
 	x := newSpace(t, urlOf(t, p.sv, p.master))
 	master := x.client.(*goredis.Client)

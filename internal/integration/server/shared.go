@@ -65,12 +65,12 @@ func New(tb testing.TB, spec Spec) *Server {
 }
 
 // Images are those that a variable lists, by commas. It skips the test where it
-// lists none.
+// lists none: no server is missing, these are further ones.
 func Images(tb testing.TB, variable, example string) []string {
 	tb.Helper()
 	list := os.Getenv(variable)
 	if list == "" {
-		skip(tb, fmt.Sprintf("%s is not set: it names further images to test with, like %s", variable, example))
+		tb.Skipf("%s is not set: it names further images to test with, like %s", variable, example)
 	}
 	return strings.Split(list, ",")
 }
