@@ -33,14 +33,15 @@ func TestREL18Shutdown(t *testing.T) {
 		px.SetTarget(u.Host)
 		u.Host = px.Addr()
 		tabs := make([]visitor, 16)
-		for range rounds(2, 30) {
+		var inFlight int32 // on a busy machine a round may have none
+		for range rounds(3, 30) {
 			c := program.Start(t, u.String())
 			for i := range tabs {
 				if err := tabs[i].visit(t.Context(), c.URL); err != nil {
 					t.Fatal(err)
 				}
 			}
-			undo := px.Fail(proxy.Fault{Kind: proxy.Latency, Delay: 20 * time.Millisecond})
+			undo := px.Fail(proxy.Fault{Kind: proxy.Latency, Delay: 40 * time.Millisecond})
 			var stopping atomic.Bool
 			var after, refused atomic.Int32
 			first := make(chan struct{}, len(tabs))
@@ -66,19 +67,22 @@ func TestREL18Shutdown(t *testing.T) {
 					}
 				})
 			}
+			ended := make(chan struct{})
+			go func() { wg.Wait(); close(ended) }()
 			for range tabs {
-				<-first
+				select {
+				case <-first:
+				case <-ended:
+				}
 			}
 			stopping.Store(true)
 			c.Stop(t) // which wants 0
-			wg.Wait()
+			<-ended
 			if undo() == 0 {
 				t.Error("the store was not slow")
 			}
 			t.Logf("%d visits answered since the signal, %d browsers refused", after.Load(), refused.Load())
-			if after.Load() == 0 {
-				t.Error("nothing was in flight: this shows nothing")
-			}
+			inFlight += after.Load()
 			c = program.Start(t, u.String())
 			for i := range tabs {
 				last := tabs[i].count
@@ -87,6 +91,9 @@ func TestREL18Shutdown(t *testing.T) {
 				}
 			}
 			c.Stop(t)
+		}
+		if inFlight == 0 {
+			t.Error("nothing was in flight: this shows nothing")
 		}
 	})
 }
@@ -97,7 +104,7 @@ func TestREL18Shutdown(t *testing.T) {
 // changed nothing is what the counts show.
 func unheard(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && (op.Op == "dial" || op.Op == "read") || errors.Is(err, io.EOF)
+	return ok && (op.Op == "dial" || op.Op == "read" || op.Op == "write") || errors.Is(err, io.EOF)
 }
 
 // visitor visits the counter, with a connection for each visit: one that is kept open may be
