@@ -23,6 +23,7 @@ type Opener struct {
 // import is missing.
 var homes = map[string]string{
 	"memory":     "github.com/sojourn-go/sojourn/memory",
+	"file":       "github.com/sojourn-go/sojourn/file",
 	"postgres":   "github.com/sojourn-go/sojourn/postgres",
 	"postgresql": "github.com/sojourn-go/sojourn/postgres",
 

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/redis"
@@ -79,7 +80,7 @@ func handler(sessions *session.Manager) http.Handler {
 }
 
 func run(ctx context.Context, addr, storeURL string) error {
-	s, err := store.Open(ctx, storeURL, memory.Opener, postgres.Opener, redis.Opener)
+	s, err := store.Open(ctx, storeURL, memory.Opener, file.Opener, postgres.Opener, redis.Opener)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func run(ctx context.Context, addr, storeURL string) error {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the `address` to listen on")
-	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, postgres://user:password@host/database or redis://host:6379")
+	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, file:./sessions, postgres://user:password@host/database or redis://host:6379")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -1,0 +1,205 @@
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sojourn-go/sojourn/file"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// failing is a disk of which one call fails.
+type failing struct {
+	at     int // which; -1 for none
+	err    error
+	after  bool // it is made all the same
+	calls  int
+	struck string
+}
+
+func (f *failing) hook(op string, do func() error) error {
+	f.calls++
+	if f.calls-1 != f.at {
+		return do()
+	}
+	f.struck = op
+	if f.after {
+		_ = do()
+	}
+	return f.err
+}
+
+// arm has the call that is n calls from now fail.
+func (f *failing) arm(n int) { f.at, f.calls, f.struck = n, 0, "" }
+
+// REL-03: of each verb each call of the disk fails once, in each way. The call returns an
+// error that says so, what is stored is what it was or what it was to be, as the error
+// says, the next call is right, and nothing is left open.
+func TestREL03EachCallFails(t *testing.T) {
+	const old, new = "old", "new"
+	verbs := []struct {
+		name string
+		do   func(s *file.Store, v store.Revision) error
+		want string // the data afterwards
+	}{
+		{"load", func(s *file.Store, _ store.Revision) error { _, err := s.Load(ctx, "a"); return err }, old},
+		{"update", func(s *file.Store, v store.Revision) error {
+			_, err := s.Update(ctx, "a", store.Record{Data: []byte(new), Owner: "bob"}, time.Hour, v)
+			return err
+		}, new},
+		{"touch", func(s *file.Store, _ store.Revision) error { return s.Touch(ctx, "a", 2*time.Hour) }, old},
+		{"delete", func(s *file.Store, _ store.Revision) error { return s.Delete(ctx, "a") }, ""},
+		{"create", func(s *file.Store, _ store.Revision) error {
+			if err := s.Delete(ctx, "a"); err != nil {
+				return err
+			}
+			_, err := s.Create(ctx, "a", store.Record{Data: []byte(new), Owner: "alice"}, time.Hour)
+			return err
+		}, new},
+		{"delete owner", func(s *file.Store, _ store.Revision) error { _, err := s.DeleteOwner(ctx, "alice"); return err }, ""},
+		{"list", func(s *file.Store, _ store.Revision) error {
+			for _, err := range s.List(ctx, store.Query{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, old},
+		{"count", func(s *file.Store, _ store.Revision) error { _, err := s.Count(ctx); return err }, old},
+		{"clear", func(s *file.Store, _ store.Revision) error { return s.Clear(ctx) }, ""},
+		{"sweep", func(s *file.Store, _ store.Revision) error { _, err := s.Sweep(ctx); return err }, old},
+		{"ping", func(s *file.Store, _ store.Revision) error { return s.Ping(ctx) }, old},
+	}
+	ways := map[string]failing{
+		"EIO": {err: syscall.EIO}, "ENOSPC": {err: syscall.ENOSPC}, "EIO though it was made": {err: syscall.EIO, after: true},
+		"a short write": {err: file.ErrShort{Err: syscall.ENOSPC}},
+	}
+	before := openFiles(t)
+	for _, v := range verbs {
+		for way, f := range ways {
+			struck := map[string]int{}
+			for n := 0; ; n++ {
+				f.at = -1
+				root := file.Disk(newPlatter())
+				if way == "EIO" { // the real one is slower, and may leave something open
+					var err error
+					if root, err = file.OpenDisk(t.TempDir() + "/sessions"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				told := 0
+				s, err := file.NewOn(file.Hooked(root, f.hook), &file.Options{SweepEvery: -1, OnError: func(error) { told++ }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				rev, err := s.Create(ctx, "a", store.Record{Data: []byte(old), Owner: "alice"}, time.Hour)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.arm(n)
+				err = v.do(s, rev)
+				hit := f.struck
+				f.arm(-1)
+				e, loadErr := s.Load(ctx, "a")
+				got := string(e.Data)
+				where := fmt.Sprintf("%s, call %d (%s) fails with %s: %v", v.name, n, hit, way, err)
+				switch {
+				case loadErr != nil && !errors.Is(loadErr, store.ErrNotFound):
+					t.Errorf("%s; then Load: %v", where, loadErr)
+				case err == nil && got != v.want:
+					t.Errorf("%s; there is %q, want %q", where, got, v.want)
+				case err != nil && got != old && got != v.want && v.name != "create":
+					t.Errorf("%s; there is %q", where, got)
+				case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrCorrupt):
+					t.Errorf("%s, which says something else", where)
+				case err != nil && !errors.Is(err, store.ErrUnknown) && v.name == "update" && got != old:
+					t.Errorf("%s, but it was made", where)
+				case err != nil && !errors.Is(err, store.ErrUnknown) && v.name == "delete" && got != old:
+					t.Errorf("%s, but it was made", where)
+				case hit != "remove" && len(temporary(t, root)) != 0:
+					t.Errorf("%s; a temporary file is left", where)
+				case errors.Is(err, syscall.ENOSPC) && !errors.Is(err, store.ErrFull):
+					t.Errorf("%s, which is not ErrFull", where)
+				}
+				if loadErr == nil {
+					found := 0
+					for l, err := range s.List(ctx, store.Query{Owner: e.Owner}) {
+						if err == nil && l.ID == "a" {
+							found++
+						}
+					}
+					if found != 1 {
+						t.Errorf("%s; its owner %q finds it %d times", where, e.Owner, found)
+					}
+				}
+				// What comes next is right.
+				if err := s.Delete(ctx, "a"); err != nil {
+					t.Errorf("%s; then Delete: %v", where, err)
+				}
+				if _, err := s.Create(ctx, "a", store.Record{}, time.Hour); err != nil {
+					t.Errorf("%s; then Create: %v", where, err)
+				}
+				if _, err := s.Sweep(ctx); err != nil {
+					t.Errorf("%s; then Sweep: %v", where, err)
+				}
+				if n := len(temporary(t, root)); n != 0 {
+					t.Errorf("%s; %d temporary files are left after a sweep", where, n)
+				}
+				if err := s.Close(); err != nil {
+					t.Errorf("%s; then Close: %v", where, err)
+				}
+				if hit == "" {
+					if err != nil || n == 0 {
+						t.Errorf("%s without a fault: %v after %d calls", v.name, err, n)
+					}
+					break
+				}
+				struck[hit]++
+			}
+			if testing.Verbose() {
+				t.Logf("%s, %s: %v", v.name, way, struck)
+			}
+		}
+	}
+	if after := openFiles(t); after > before {
+		t.Errorf("%d files are open, %d were before", after, before)
+	}
+}
+
+// temporary are the files that are being written.
+func temporary(t *testing.T, root file.Disk) (names []string) {
+	t.Helper()
+	folders, err := root.Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range folders {
+		d, err := root.Folder(name, false)
+		if err != nil {
+			continue // FORMAT
+		}
+		in, err := d.Names()
+		if err := errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range in {
+			if len(n) > 4 && n[:4] == "new-" {
+				names = append(names, n)
+			}
+		}
+	}
+	return names
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0 // only Linux tells
+	}
+	return len(d)
+}

@@ -1,0 +1,127 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// folder is one of the 256 of its kind. It is opened when it is first used, and made when
+// it is first written to.
+type folder struct {
+	mu   sync.Mutex
+	disk disk
+	kept bool // a power cut does not take the folder itself
+
+	busy   chan struct{} // full while a goroutine of this process has the lock
+	streak time.Time     // since when this process has had the lock without a pause; with busy
+	last   time.Time     // when this process gave the lock back; with busy
+}
+
+const (
+	sessionFolder = "%02x"
+	ownerFolder   = "owner-%02x"
+)
+
+// disk returns the folder. One that is not there, and is not to be made, is
+// [fs.ErrNotExist].
+func (s *Store) disk(f *folder, kind string, i int, make bool) (disk, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.disk == nil {
+		d, err := s.root.Folder(fmt.Sprintf(kind, i), make)
+		if err != nil {
+			return nil, err
+		}
+		f.disk = d
+	}
+	// Also one that was there: who made it may have died before it was synced.
+	if make && !f.kept && s.opts.Durability == Synced {
+		if err := s.root.Sync(); err != nil {
+			return nil, err
+		}
+		f.kept = true
+	}
+	return f.disk, nil
+}
+
+func (f *folder) close() error {
+	if f.disk == nil {
+		return nil
+	}
+	return f.disk.Close()
+}
+
+// hold takes the lock of a folder of sessions: first among the goroutines of this
+// process, then among the processes.
+func (s *Store) hold(ctx context.Context, shard int, make bool) (d disk, unlock func() error, err error) {
+	f := &s.sessions[shard]
+	if d, err = s.disk(f, sessionFolder, shard, make); err != nil {
+		return nil, nil, err
+	}
+	if t := s.opts.timeout(); t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t, errBusy)
+		defer cancel()
+	}
+	select {
+	case f.busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, store.CheckContext(ctx)
+	}
+	if err := f.lock(ctx, d); err != nil {
+		<-f.busy
+		return nil, nil, err
+	}
+	return d, func() error {
+		f.last = time.Now()
+		err := d.Unlock()
+		<-f.busy
+		return err
+	}, nil
+}
+
+var errBusy = errors.New("other writers of the same folder take too long")
+
+// lock asks again and again, since a wait inside the system could not be ended. A process
+// whose goroutines queue would never let another one in between: after a while it makes a
+// pause.
+func (f *folder) lock(ctx context.Context, d disk) error {
+	const (
+		turn  = 10 * time.Millisecond
+		pause = 2 * time.Millisecond
+	)
+	now := time.Now()
+	if now.Sub(f.last) > time.Millisecond {
+		f.streak = now
+	}
+	failed, wait := false, time.Duration(0)
+	if now.Sub(f.streak) > turn {
+		wait, f.streak = pause, now.Add(pause)
+	}
+	for {
+		if wait > 0 {
+			timer := time.NewTimer(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+				return store.CheckContext(ctx)
+			}
+		}
+		ok, err := d.TryLock()
+		if ok {
+			return nil
+		}
+		if err != nil && (failed || errors.Is(err, errors.ErrUnsupported)) {
+			return fmt.Errorf("the lock of the folder: %w", err)
+		}
+		failed = err != nil // asked once more
+		wait = 50*time.Microsecond + rand.N(500*time.Microsecond)
+	}
+}
