@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -59,7 +60,7 @@ func (sub *subject) hooks() conformance.Subject {
 		return other.start(ctx)
 	}
 	return conformance.Subject{
-		Store: sub.process,
+		Store: file.InProcess{Store: sub.process},
 		Age:   sub.age,
 		Peer:  peer,
 		// Processes of one machine have one clock.
@@ -75,7 +76,7 @@ func (sub *subject) hooks() conformance.Subject {
 		MaxData:    sub.place.MaxData,
 		Precision:  time.Microsecond,
 		Durability: "power cut",
-		Server:     "files",
+		Server:     map[string]string{"linux": "Linux", "darwin": "macOS"}[runtime.GOOS],
 	}
 }
 

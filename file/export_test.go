@@ -1,5 +1,10 @@
 package file
 
+import "github.com/sojourn-go/sojourn/internal/peer"
+
+// InProcess is a store in a process of its own: by its name the report knows whose it is.
+type InProcess struct{ *peer.Store }
+
 // Disk and Handle are what a store works on, for tests with others than the system's.
 type (
 	Disk   = disk

@@ -19,8 +19,10 @@ func parts(servers servers) []part {
 	return []part{
 		{"memory", true, memoryRows()},
 		{"request", true, requestRows()},
+		{"file", true, filesFull.rows()},
 		{"postgres", true, p.rows()},
 		{"redis", true, r.rows()},
+		{"file-growth", false, filesFull.growthRows()},
 		{"postgres-hot", false, p.hotRows()},
 		{"postgres-sweep", false, p.sweepRows()},
 		{"redis-memory", false, r.memoryRows()},

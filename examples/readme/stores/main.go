@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/redis"
@@ -18,7 +19,7 @@ import (
 
 // byURL opens what a setting names. Closing the store closes its client too.
 func byURL(ctx context.Context, url string) (store.Store, error) {
-	return store.Open(ctx, url, memory.Opener, postgres.Opener, redis.Opener)
+	return store.Open(ctx, url, memory.Opener, file.Opener, postgres.Opener, redis.Opener)
 }
 
 // byPool uses a pool that the program has anyway, and that stays its own to close.
