@@ -22,6 +22,7 @@ type disk interface {
 	Sync() error            // makes what was created, renamed and removed survive a power cut
 	TryLock() (bool, error) // takes the folder's lock among the processes, if it is free
 	Unlock() error
+	Gone() bool // the folder itself was removed, so that nothing can come into it any more
 	Close() error
 }
 
@@ -138,6 +139,7 @@ func (d *osDisk) Names() ([]string, error) {
 func (d *osDisk) Sync() error            { return syncFolder(d.dir) }
 func (d *osDisk) TryLock() (bool, error) { return tryLock(d.dir) }
 func (d *osDisk) Unlock() error          { return unlock(d.dir) }
+func (d *osDisk) Gone() bool             { fi, err := d.dir.Stat(); return err == nil && links(fi) == 0 }
 func (d *osDisk) Close() error           { return errors.Join(d.root.Close(), d.dir.Close()) }
 
 // Folder opens a folder in this one. One that is not there is made, or is

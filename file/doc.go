@@ -40,7 +40,8 @@
 //
 // A file that cannot be read is [store.ErrCorrupt], stays where it is until Delete, and
 // hinders nothing else; [Options.OnError] is told once. Links, pipes and folders in the
-// place of a file are such files.
+// place of a file are such files. So is a file that has a second name: a backup that makes
+// hard links makes sessions unreadable, and one that copies does not.
 //
 // Count, List of everything and Sweep read each file, or its beginning.
 package file

@@ -108,6 +108,8 @@ func (h *hooked) TryLock() (ok bool, err error) {
 
 func (h *hooked) Unlock() error { return h.hook("unlock", h.d.Unlock) }
 
+func (h *hooked) Gone() bool { return h.d.Gone() }
+
 func (h *hooked) Close() error {
 	err := h.hook("close folder", func() error { return nil })
 	if e := h.d.Close(); err == nil {

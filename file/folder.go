@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -16,7 +17,8 @@ import (
 type folder struct {
 	mu   sync.Mutex
 	disk disk
-	kept bool // a power cut does not take the folder itself
+	kept bool   // a power cut does not take the folder itself
+	gone []disk // that were removed while they were in use, and still may be
 
 	busy   chan struct{} // full while a goroutine of this process has the lock
 	streak time.Time     // since when this process has had the lock without a pause; with busy
@@ -35,6 +37,9 @@ func (s *Store) disk(f *folder, kind string, i int, make bool) (disk, error) {
 	defer f.mu.Unlock()
 	if f.disk == nil {
 		d, err := s.root.Folder(fmt.Sprintf(kind, i), make)
+		if make && errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.New("the folder of the store was removed while it was in use: start again")
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -50,18 +55,40 @@ func (s *Store) disk(f *folder, kind string, i int, make bool) (disk, error) {
 	return f.disk, nil
 }
 
-func (f *folder) close() error {
-	if f.disk == nil {
-		return nil
+// present is disk, and another one where somebody has removed the folder while it was in
+// use, as with rm -rf sessions/*.
+func (s *Store) present(f *folder, kind string, i int, make bool) (disk, error) {
+	d, err := s.disk(f, kind, i, make)
+	if err == nil && d.Gone() {
+		f.forget(d)
+		d, err = s.disk(f, kind, i, make)
 	}
-	return f.disk.Close()
+	return d, err
+}
+
+func (f *folder) forget(d disk) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.disk == d {
+		f.disk, f.kept, f.gone = nil, false, append(f.gone, d)
+	}
+}
+
+func (f *folder) close() error {
+	var errs []error
+	for _, d := range append(f.gone, f.disk) {
+		if d != nil {
+			errs = append(errs, d.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // hold takes the lock of a folder of sessions: first among the goroutines of this
 // process, then among the processes.
 func (s *Store) hold(ctx context.Context, shard int, make bool) (d disk, unlock func() error, err error) {
 	f := &s.sessions[shard]
-	if d, err = s.disk(f, sessionFolder, shard, make); err != nil {
+	if d, err = s.present(f, sessionFolder, shard, make); err != nil {
 		return nil, nil, err
 	}
 	if t := s.opts.timeout(); t > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -28,7 +29,8 @@ var errEnough = errors.New("enough")
 
 func (s *Store) list(ctx context.Context, q store.Query, yield func(store.Listed) bool) error {
 	err := s.walk(ctx, q, func(d disk, n name) error {
-		r, err := s.read(d, n)
+		var r record
+		err := s.step(nil, func() (err error) { r, err = s.read(d, n); return err })
 		if err != nil {
 			if passed(err) {
 				return nil
@@ -191,7 +193,8 @@ func (s *Store) bury(d disk, gone map[name]string) error {
 func (s *Store) Count(ctx context.Context) (int, error) {
 	n := 0
 	err := s.walk(ctx, store.Query{}, func(d disk, nm name) error {
-		at, err := s.expires(d, nm)
+		var at time.Time
+		err := s.step(nil, func() (err error) { at, err = s.expires(d, nm); return err })
 		if err == nil && at.After(s.now()) {
 			n++
 		}
@@ -254,7 +257,7 @@ func (s *Store) clear(ctx context.Context, shard int, names []name) (err error) 
 
 // tidy removes the entries of one folder of owners that have no session.
 func (s *Store) tidy(ctx context.Context, i int) error {
-	d, err := s.disk(&s.owners[i], ownerFolder, i, false)
+	d, err := s.present(&s.owners[i], ownerFolder, i, false)
 	if err != nil {
 		if errors.Is(missing(err), store.ErrNotFound) {
 			return nil

@@ -104,7 +104,7 @@ func (s *Store) claim() error {
 		return err
 	}
 	for _, n := range names {
-		if !strings.HasPrefix(n, formatFile) {
+		if !ours(n) { // somebody has removed what is in the folder while it was in use
 			return fmt.Errorf("%w: the folder has other things in it (%q): name one that is empty, or not there", store.ErrInvalid, n)
 		}
 	}
@@ -117,6 +117,13 @@ func (s *Store) claim() error {
 	}
 	// Whatever Durability is: a power cut that left it empty would keep everybody out.
 	return s.root.Sync()
+}
+
+// ours reports whether the store may have made a file or folder of that name.
+func ours(name string) bool {
+	digits := strings.TrimPrefix(name, "owner-")
+	_, err := strconv.ParseUint(digits, 16, 8)
+	return strings.HasPrefix(name, formatFile) || len(digits) == 2 && err == nil
 }
 
 // probe writes and removes a file.

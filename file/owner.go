@@ -25,28 +25,33 @@ func ownerOf(owner string) string {
 	return hex.EncodeToString(sum[:ownerLen/2])
 }
 
-// enter notes that owner has a session, and reports whether that was not known.
-func (s *Store) enter(owner string, n name) (entered bool, err error) {
+// enter notes that owner has a session, and reports whether that was not known. The note
+// of a session that is only now the owner's must survive a power cut: also one that was
+// there, since who made it may have died before it was synced.
+func (s *Store) enter(owner string, n name, newly bool) (entered bool, err error) {
 	if owner == "" {
 		return false, nil
 	}
 	o := ownerOf(owner)
 	i := name(o).shard()
-	d, err := s.disk(&s.owners[i], ownerFolder, i, true)
+	d, err := s.present(&s.owners[i], ownerFolder, i, true)
 	if err != nil {
 		return false, err
 	}
 	h, err := d.Create(entry(o, n))
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
-	}
-	if err == nil {
+	switch {
+	case err == nil:
+		entered = true
 		err = h.Close()
+	case errors.Is(err, fs.ErrExist) && !newly:
+		return false, nil
+	case errors.Is(err, fs.ErrExist):
+		err = nil
 	}
 	if err == nil && s.opts.Durability == Synced {
 		err = d.Sync()
 	}
-	return true, err
+	return entered, err
 }
 
 // leave takes the note back.
@@ -56,7 +61,7 @@ func (s *Store) leave(owner string, n name) error {
 	}
 	o := ownerOf(owner)
 	i := name(o).shard()
-	d, err := s.disk(&s.owners[i], ownerFolder, i, false)
+	d, err := s.present(&s.owners[i], ownerFolder, i, false)
 	if err == nil {
 		err = d.Remove(entry(o, n))
 	}
@@ -86,7 +91,7 @@ func isName(text string) bool {
 func (s *Store) owned(owner string) (names []name, err error) {
 	o := ownerOf(owner)
 	i := name(o).shard()
-	d, err := s.disk(&s.owners[i], ownerFolder, i, false)
+	d, err := s.present(&s.owners[i], ownerFolder, i, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -155,3 +155,59 @@ func TestTornFiles(t *testing.T) {
 		t.Errorf("whole again: %v", err)
 	}
 }
+
+// Somebody removes what is in the folder while two stores use it. The sessions are gone, and
+// everything goes on: both see what the other one makes.
+func TestFoldersAreRemoved(t *testing.T) {
+	s, dir := open(t, nil)
+	other, err := file.New(dir, &file.Options{SweepEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	remove := func() {
+		all, err := filepath.Glob(filepath.Join(dir, "*"))
+		for _, path := range all {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range []store.Store{s, other} {
+		create(t, s, "a", "alice")
+		if n, err := store.DeleteOwner(ctx, other, "alice"); n != 1 || err != nil {
+			t.Fatalf("delete owner: %d, %v", n, err)
+		}
+		create(t, s, "a", "alice")
+		remove()
+		if _, err := other.Load(ctx, "a"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("load: %v", err)
+		}
+	}
+	rev := create(t, s, "a", "alice")
+	if _, err := other.Load(ctx, "a"); err != nil {
+		t.Errorf("load by the other: %v", err)
+	}
+	if _, err := other.Update(ctx, "a", store.Record{Owner: "alice"}, time.Hour, rev); err != nil {
+		t.Errorf("update by the other: %v", err)
+	}
+	for _, s := range []*file.Store{s, other} {
+		if n, err := s.Count(ctx); n != 1 || err != nil {
+			t.Errorf("count: %d, %v", n, err)
+		}
+	}
+	if n, err := s.DeleteOwner(ctx, "alice"); n != 1 || err != nil {
+		t.Errorf("delete owner: %d, %v", n, err)
+	}
+	again, err := file.New(dir, &file.Options{SweepEvery: -1}) // FORMAT is gone too
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(again.Close(), os.RemoveAll(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(ctx, "b", store.Record{}, time.Hour); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("create where there is no folder any more: %v", err)
+	}
+}

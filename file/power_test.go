@@ -131,6 +131,7 @@ func (p *platter) Sync() error {
 }
 func (p *platter) TryLock() (bool, error) { return true, nil }
 func (p *platter) Unlock() error          { return nil }
+func (p *platter) Gone() bool             { return false }
 func (p *platter) Close() error           { return nil }
 
 func (f *content) Write(b []byte) (int, error) {

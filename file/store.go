@@ -34,7 +34,8 @@ type Options struct {
 	SweepEvery time.Duration
 
 	// OnError is told what goes wrong where no caller hears of it: a sweep that failed,
-	// and, once for each, a file that cannot be read. nil tells nobody.
+	// and, once for each, a file that cannot be read. It may be called while a folder is
+	// locked, so it must not use the store. nil tells nobody.
 	OnError func(error)
 
 	// Now is the clock that judges lifetimes, which must be the same for all processes
@@ -145,13 +146,19 @@ func (s *Store) Load(ctx context.Context, id string) (store.Entry, error) {
 	}
 	defer s.calls.RUnlock()
 	n := nameOf(id)
-	d, err := s.disk(&s.sessions[n.shard()], sessionFolder, n.shard(), false)
+	f := &s.sessions[n.shard()]
+	d, err := s.disk(f, sessionFolder, n.shard(), false)
 	if err != nil {
 		return store.Entry{}, s.wrap("load", missing(err))
 	}
 	r, err := s.read(d, n)
+	if errors.Is(err, store.ErrNotFound) && d.Gone() {
+		if d, err = s.present(f, sessionFolder, n.shard(), false); err == nil {
+			r, err = s.read(d, n)
+		}
+	}
 	if err != nil {
-		return store.Entry{}, s.wrap("load", err)
+		return store.Entry{}, s.wrap("load", missing(err))
 	}
 	left := r.deadline.Sub(s.now())
 	if left <= 0 {

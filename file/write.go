@@ -83,13 +83,13 @@ func (w *writer) live() (*record, error) {
 // The owner's entry comes first: one without a session is looked over, but a session
 // without an entry could not be ended by its owner.
 func (w *writer) replace(old, r *record) (err error) {
-	entered, err := w.s.enter(r.owner, w.n)
-	if err != nil {
-		return err
-	}
 	before := ""
 	if old != nil {
 		before = old.owner
+	}
+	entered, err := w.s.enter(r.owner, w.n, r.owner != before)
+	if err != nil {
+		return err
 	}
 	if err := w.put(r); err != nil {
 		if entered && r.owner != before && !errors.Is(err, store.ErrUnknown) {
@@ -160,7 +160,7 @@ func (w *writer) sync() error {
 // touch writes another deadline into the file. Readers see it whole or not at all, or
 // look again: it has a checksum of its own.
 func (w *writer) touch(old *record, deadline time.Time) error {
-	if _, err := w.s.enter(old.owner, w.n); err != nil {
+	if _, err := w.s.enter(old.owner, w.n, false); err != nil {
 		return err
 	}
 	w.wrote = old.revision
