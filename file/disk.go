@@ -50,6 +50,29 @@ type osDisk struct {
 	dir  *os.File // for Sync and the lock
 }
 
+// plain is an error of the system without the path, which has a digest of the id or of the
+// owner in it.
+func plain(err error) error {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
+	case *os.LinkError:
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
+	}
+	return err
+}
+
+// osFile is a new file of the system.
+type osFile struct{ f *os.File }
+
+func (f osFile) Write(b []byte) (int, error) {
+	n, err := f.f.Write(b)
+	return n, plain(err)
+}
+
+func (f osFile) Sync() error  { return plain(f.f.Sync()) }
+func (f osFile) Close() error { return plain(f.f.Close()) }
+
 func (d *osDisk) Read(name string) ([]byte, error) {
 	f, fi, err := d.open(name, os.O_RDONLY)
 	if err != nil {
@@ -64,7 +87,7 @@ func (d *osDisk) Read(name string) ([]byte, error) {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = nil // it was cut meanwhile, or is empty
 	}
-	return b[:n], err
+	return b[:n], plain(err)
 }
 
 func (d *osDisk) Head(name string, b []byte) (int, error) {
@@ -77,7 +100,7 @@ func (d *osDisk) Head(name string, b []byte) (int, error) {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return n, err
+	return n, plain(err)
 }
 
 func (d *osDisk) WriteAt(name string, b []byte, at int64) error {
@@ -86,7 +109,7 @@ func (d *osDisk) WriteAt(name string, b []byte, at int64) error {
 		return err
 	}
 	_, err = f.WriteAt(b, at)
-	return errors.Join(err, f.Close())
+	return errors.Join(plain(err), plain(f.Close()))
 }
 
 // open refuses what is not a plain file with one name (SEC-25): a link would be followed
@@ -97,7 +120,7 @@ func (d *osDisk) open(name string, flag int) (*os.File, fs.FileInfo, error) {
 		if fi, e := d.root.Lstat(name); e == nil && !fi.Mode().IsRegular() {
 			return nil, nil, errForeign
 		}
-		return nil, nil, err
+		return nil, nil, plain(err)
 	}
 	fi, err := f.Stat()
 	if err == nil && (!fi.Mode().IsRegular() || links(fi) > 1) {
@@ -110,33 +133,37 @@ func (d *osDisk) open(name string, flag int) (*os.File, fs.FileInfo, error) {
 		}
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, nil, errors.Join(plain(err), f.Close())
 	}
 	return f, fi, nil
 }
 
 func (d *osDisk) Create(name string) (handle, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return osFile{f}, nil
 }
 
 func (d *osDisk) Rename(from, to string) error {
-	return patient(func() error { return d.root.Rename(from, to) })
+	return plain(patient(func() error { return d.root.Rename(from, to) }))
 }
 
 func (d *osDisk) Remove(name string) error {
-	return patient(func() error { return d.root.Remove(name) })
+	return plain(patient(func() error { return d.root.Remove(name) }))
 }
 
 func (d *osDisk) Names() ([]string, error) {
 	f, err := d.root.Open(".")
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	names, err := f.Readdirnames(-1)
-	return names, errors.Join(err, f.Close())
+	return names, errors.Join(plain(err), f.Close())
 }
 
-func (d *osDisk) Sync() error            { return syncFolder(d.dir) }
+func (d *osDisk) Sync() error            { return plain(syncFolder(d.dir)) }
 func (d *osDisk) TryLock() (bool, error) { return tryLock(d.dir) }
 func (d *osDisk) Unlock() error          { return unlock(d.dir) }
 func (d *osDisk) Gone() bool             { fi, err := d.dir.Stat(); return err == nil && links(fi) == 0 }
@@ -147,12 +174,12 @@ func (d *osDisk) Close() error           { return errors.Join(d.root.Close(), d.
 func (d *osDisk) Folder(name string, make bool) (disk, error) {
 	if make {
 		if err := d.root.Mkdir(name, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
+			return nil, plain(err)
 		}
 	}
 	fi, err := d.root.Lstat(name)
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	if !fi.IsDir() {
 		return nil, fmt.Errorf("%s: %w", name, errForeign)
@@ -162,7 +189,7 @@ func (d *osDisk) Folder(name string, make bool) (disk, error) {
 	}
 	r, err := d.root.OpenRoot(name)
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	return newDisk(r)
 }

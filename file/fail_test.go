@@ -3,6 +3,7 @@ package file_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"testing"
@@ -75,7 +76,7 @@ func TestREL03EachCallFails(t *testing.T) {
 		{"ping", func(s *file.Store, _ store.Revision) error { return s.Ping(ctx) }, old},
 	}
 	ways := map[string]failing{
-		"EIO": {err: syscall.EIO}, "ENOSPC": {err: syscall.ENOSPC}, "EIO though it was made": {err: syscall.EIO, after: true},
+		"EIO": {err: &fs.PathError{Op: "call", Path: "path", Err: syscall.EIO}}, "ENOSPC": {err: syscall.ENOSPC}, "EIO though it was made": {err: &os.LinkError{Op: "call", Old: "old", New: "new", Err: syscall.EIO}, after: true},
 		"a short write": {err: file.ErrShort{Err: syscall.ENOSPC}},
 	}
 	before := openFiles(t)

@@ -30,11 +30,11 @@ const (
 func New(dir string, opts *Options) (*Store, error) {
 	root, err := openRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("file: open %s: %w", dir, reason(err))
+		return nil, fmt.Errorf("file: open %s: %w", dir, plain(err))
 	}
 	s, err := newStore(root, opts)
 	if err != nil {
-		return nil, fmt.Errorf("file: open %s: %w", dir, errors.Join(reason(err), root.Close()))
+		return nil, fmt.Errorf("file: open %s: %w", dir, errors.Join(err, root.Close()))
 	}
 	return s, nil
 }

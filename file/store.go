@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -285,24 +284,13 @@ func missing(err error) error {
 	return err
 }
 
-// wrap says what was being done. The system's errors name a path with a digest of the id,
-// or of the owner: of them only the reason is told.
+// wrap says what was being done.
 func (s *Store) wrap(verb string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if full(err) {
-		err = fmt.Errorf("%w: %w", store.ErrFull, reason(err))
+		err = fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
-	return fmt.Errorf("file: %s: %w", verb, reason(err))
-}
-
-func reason(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok && !errors.Is(err, store.ErrFull) {
-		return fmt.Errorf("%s: %w", p.Op, p.Err)
-	}
-	if l, ok := errors.AsType[*os.LinkError](err); ok && !errors.Is(err, store.ErrFull) {
-		return fmt.Errorf("%s: %w", l.Op, l.Err)
-	}
-	return err
+	return fmt.Errorf("file: %s: %w", verb, err)
 }

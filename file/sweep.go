@@ -127,7 +127,7 @@ func (s *Store) startSweeper() {
 				return
 			}
 			if _, err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-				s.tell(fmt.Errorf("file: the sweep failed, and is tried again: %w", reason(err)))
+				s.tell(fmt.Errorf("file: the sweep failed, and is tried again: %w", err))
 			}
 		}
 	})

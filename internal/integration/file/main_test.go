@@ -17,7 +17,19 @@ import (
 	"github.com/sojourn-go/sojourn/store"
 )
 
+var ctx = context.Background()
+
+// updateIn names the folder in the process that TestREL04SyncFails looks at from outside, and
+// updates is what that does.
+const updateIn = "SOJOURN_TEST_UPDATE_IN"
+
+var updates func(dir string)
+
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(updateIn); dir != "" {
+		updates(dir)
+		return
+	}
 	peer.Main(open, map[string]peer.Func{"count": together.Counting(open), "write": write})
 	os.Exit(m.Run())
 }
