@@ -7,34 +7,44 @@
 //
 // A session is one file, in one of 256 folders:
 //
-//	sessions/FORMAT            sojourn file store 1
-//	sessions/3f/3f07…          a session; the name is the SHA-256 of its id, in hex
-//	sessions/3f/new-…          one that is being written
+//	sessions/FORMAT                 sojourn file store 1
+//	sessions/3f/3f07…               a session; the name is the SHA-256 of its id, in hex
+//	sessions/3f/new-…               one that is being written
 //	sessions/owner-9a/9a41…-3f07…   the owner with that digest has that session
 //
 // A file has a header with the deadline, the revision and the lengths, then id, owner and
 // data, and a checksum. A write makes a new file and renames it over the old one. A touch
-// writes the deadline in place; it has a checksum of its own. Owners are found by the
-// names in one folder, without reading a session. Folders have mode 0700 and files 0600.
+// writes the deadline in place; it has a checksum of its own. Folders have mode 0700 and
+// files 0600.
+//
+// An owner's sessions are found by the names in one folder of 256, which are empty files:
+// among a million sessions in 5 ms, where reading all of them takes 15 s. The price is a
+// second name for each new session that has an owner; updates and touches only see
+// that it is there.
 //
 // # Durability
 //
 // What Create, Update and Delete have answered survives a power cut: the file is synced
-// before it is renamed, and the folder after it. [Atomic] leaves both out: what was
+// before it is renamed, and the folder after it. A sync that fails is an error, and
+// [store.ErrUnknown] where the change can be seen already. [Atomic] syncs nothing: what was
 // answered survives the end of the process, and a power cut may bring back what was there
-// before, a session that was ended among it. A touch never waits for the disk.
+// before, a session that was ended among it. A touch never waits for the disk. It relies on
+// the disk to write twelve bytes of a sector together.
 //
 // # Processes
 //
-// Several processes may use one folder on Linux, macOS and the BSDs: writers of one of the
-// 256 folders wait for each other by flock, and readers for nobody. On Windows it is one
-// process at a time. A folder on a network is not for this store: flock and rename there
-// do not do what they say.
+// Several processes may use one folder on Linux, macOS, illumos and the BSDs: writers of one of
+// the 256 folders wait for each other by flock, for at most [Options.Timeout], and readers
+// for nobody. On Windows, and wherever there is no flock, it is one process at a time; on
+// Windows a rename is tried again for a second while somebody has the file open. The tests
+// have run on Linux; the rest compiles. A folder on a network is not for this store: flock and
+// rename there do not do what they say.
 //
 // # Clock
 //
-// The machine's clock judges every lifetime. One that is set forward by an hour ends the
-// sessions that had less than that; set back, it gives each an hour more.
+// The machine's clock judges every lifetime, by the time of day. One that is set forward by an
+// hour ends the sessions that had less than that; set back, it gives each an hour more, and
+// brings back those that expired in it and are not swept yet.
 //
 // # Caveats
 //
@@ -43,5 +53,9 @@
 // place of a file are such files. So is a file that has a second name: a backup that makes
 // hard links makes sessions unreadable, and one that copies does not.
 //
-// Count, List of everything and Sweep read each file, or its beginning.
+// Count, List of everything and Sweep look into each file: a million take 10 to 15 s, in
+// which nobody waits for them longer than for a hundred. Opening reads none.
+//
+// The user who owns the folder can read and change what is in it: encrypt the disk, not the
+// session.
 package file

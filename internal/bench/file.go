@@ -278,3 +278,50 @@ func (k *desk) size(n int) (string, error) {
 	return fmt.Sprintf("opened in %v; an owner's session of %d listed in %v; counted in %v; swept in %v; %d bytes, %d on the disk for each",
 		opened.Round(time.Microsecond), n, listed, counted, swept, bytes/int64(n), onDisk/int64(n)), err
 }
+
+func (f files) sweepRows() []row { return []row{{"file, sweep", f.sweep}} }
+
+// sweep measures single loads of live sessions while Sweep removes a crowd that has
+// expired, and as long of the same folder quiet, before and afterwards, see [pg.sweep].
+func (f files) sweep(int) ([]line, error) {
+	k, err := newDesk(1024, file.Synced)
+	if k != nil {
+		defer k.close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	past, err := file.New(filepath.Join(k.dir, "ours"), &file.Options{
+		SweepEvery: -1, Durability: file.Atomic, Now: func() time.Time { return time.Now().Add(-30 * time.Hour) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer past.Close()
+	data := noise(dataBytes)
+	for i, id := range newIDs(f.large) {
+		if _, err := past.Create(ctx, id, store.Record{Data: data, Owner: owner(i)}, life); err != nil {
+			return nil, err
+		}
+	}
+	var quiet, busy watch
+	wait := func(d time.Duration) func() error { return func() error { time.Sleep(d); return nil } }
+	if err := loadsWith(k.store, k.ids, &quiet, wait(5*time.Second)); err != nil {
+		return nil, err
+	}
+	var took time.Duration
+	if err := loadsWith(k.store, k.ids, &busy, func() error {
+		start := time.Now()
+		n, err := k.store.Sweep(ctx)
+		if took = time.Since(start); err == nil && n != f.large {
+			err = fmt.Errorf("swept %d, want %d", n, f.large)
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if err := loadsWith(k.store, k.ids, &quiet, wait(max(0, took-5*time.Second))); err != nil {
+		return nil, err
+	}
+	return swept("file", f.large, took, &busy, &quiet), nil
+}

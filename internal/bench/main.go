@@ -4,7 +4,7 @@
 //	go run ./internal/bench [-only part,…] [-run regexp] [-cycles n]
 //
 // The parts are memory, request, file, postgres and redis, which are measured where -only does
-// not say otherwise, and file-growth, postgres-hot, postgres-sweep and redis-memory, which take minutes.
+// not say otherwise, and file-growth, file-sweep, postgres-hot, postgres-sweep and redis-memory, which take minutes.
 //
 // Those of Postgres work in a schema of their own in the server that
 // SOJOURN_TEST_POSTGRES_URL names, and write some gigabytes there. Those of Redis work under

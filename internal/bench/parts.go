@@ -23,6 +23,7 @@ func parts(servers servers) []part {
 		{"postgres", true, p.rows()},
 		{"redis", true, r.rows()},
 		{"file-growth", false, filesFull.growthRows()},
+		{"file-sweep", false, filesFull.sweepRows()},
 		{"postgres-hot", false, p.hotRows()},
 		{"postgres-sweep", false, p.sweepRows()},
 		{"redis-memory", false, r.memoryRows()},

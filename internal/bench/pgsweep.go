@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -56,6 +55,11 @@ func (p *pg) sweep(int) ([]line, error) {
 	if err := loadsWith(s, live, &quiet, wait(max(0, took-p.sizes.quiet))); err != nil {
 		return nil, err
 	}
+	return swept("postgres", p.sizes.expired, took, &busy, &quiet), nil
+}
+
+// swept are the lines about loads during a Sweep that took so long.
+func swept(store string, expired int, took time.Duration, busy, quiet *watch) []line {
 	var lines []line
 	for _, q := range []struct {
 		what string
@@ -66,15 +70,15 @@ func (p *pg) sweep(int) ([]line, error) {
 		{"p99 of a load", func(w *watch) time.Duration { return w.quantile(0.99) }},
 		{"p50 of a load", func(w *watch) time.Duration { return w.quantile(0.5) }},
 	} {
-		ours, limit := q.of(&busy), q.of(&quiet)
+		ours, limit := q.of(busy), q.of(quiet)
 		lines = append(lines, line{
-			what: fmt.Sprintf("postgres, %s during a Sweep of %d expired", q.what, p.sizes.expired),
+			what: fmt.Sprintf("%s, %s during a Sweep of %d expired", store, q.what, expired),
 			ours: duration(ours), limit: duration(limit), ratio: fmt.Sprintf("%.2f", float64(ours)/float64(limit)),
 			noise: fmt.Sprintf("%d loads in %.1f s, %d quiet ones", busy.n, took.Seconds(), quiet.n),
 		})
 	}
 	lines[0].target, lines[0].reached = "x2", busy.quantile(1) <= 2*quiet.quantile(1)
-	return lines, nil
+	return lines
 }
 
 // watch is how long loads took. One that something else on the machine held up is the
@@ -96,7 +100,7 @@ func (w *watch) add(start time.Time, d time.Duration) {
 
 // loadsWith loads live sessions, one after the other, while work is done and others use
 // the table.
-func loadsWith(s *postgres.Store, live []string, w *watch, work func() error) error {
+func loadsWith(s store.Store, live []string, w *watch, work func() error) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var failed failure
@@ -122,7 +126,7 @@ func loadsWith(s *postgres.Store, live []string, w *watch, work func() error) er
 }
 
 // use does what the visitors of sessions do, until ctx is done.
-func use(ctx context.Context, s *postgres.Store, ids []string) error {
+func use(ctx context.Context, s store.Store, ids []string) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ; n++ {
