@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -132,4 +133,100 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 		}
 	}
 	return ended, s.wrap("delete owner", err)
+}
+
+// removeOwned removes an owner's sessions in a folder, and returns how many of them were
+// live. The entries for those that it has not any more are removed too.
+func (s *Store) removeOwned(ctx context.Context, shard int, names []name, owner string) (live int, err error) {
+	d, unlock, err := s.hold(ctx, shard, false)
+	if err != nil && !errors.Is(missing(err), store.ErrNotFound) {
+		return 0, err
+	}
+	if err != nil {
+		unlock = func() error { return nil }
+	}
+	gone := map[name]string{} // and whose it was
+	defer func() { err = errors.Join(err, s.bury(d, gone), unlock()) }()
+	for _, n := range names {
+		w := &writer{s: s, d: d, n: n}
+		r, err := w.read()
+		switch {
+		case errors.Is(err, store.ErrNotFound) || err == nil && r.owner != owner:
+			s.tell(s.leave(owner, n))
+			continue
+		case errors.Is(err, store.ErrCorrupt):
+			continue
+		case err != nil:
+			return live, err
+		}
+		if err := d.Remove(string(n)); err != nil {
+			return live, err
+		}
+		gone[n] = owner
+		if r.deadline.After(s.now()) {
+			live++
+		}
+	}
+	return live, nil
+}
+
+// tidy removes the entries of one folder of owners that have no session.
+func (s *Store) tidy(ctx context.Context, i int) error {
+	d, err := s.present(&s.owners[i], ownerFolder, i, false)
+	if err != nil {
+		if errors.Is(missing(err), store.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	all, err := d.Names()
+	if err != nil {
+		return err
+	}
+	slices.Sort(all)
+	for _, text := range all {
+		owner, n, ok := entryOf(text)
+		if !ok {
+			continue
+		}
+		if err := store.CheckContext(ctx); err != nil {
+			return err
+		}
+		if s.has(owner, n) {
+			continue
+		}
+		if err := s.tidyEntry(ctx, d, text, owner, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tidyEntry looks again under the lock: a session's entry is there before the session.
+func (s *Store) tidyEntry(ctx context.Context, d disk, text, owner string, n name) (err error) {
+	_, unlock, err := s.hold(ctx, n.shard(), true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if s.has(owner, n) {
+		return nil
+	}
+	if err := d.Remove(text); err != nil && !errors.Is(missing(err), store.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// has reports whether a session is an owner's, or may be.
+func (s *Store) has(owner string, n name) bool {
+	d, err := s.disk(&s.sessions[n.shard()], sessionFolder, n.shard(), false)
+	if err != nil {
+		return !errors.Is(missing(err), store.ErrNotFound)
+	}
+	r, err := s.read(d, n)
+	if err != nil {
+		return !errors.Is(err, store.ErrNotFound)
+	}
+	return r.owner != "" && ownerOf(r.owner) == owner
 }
