@@ -33,6 +33,16 @@ func TestREL05DiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	if _, err := s.Create(t.Context(), "short", store.Record{}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	later, err := file.New(filepath.Join(dir, "sessions"), &file.Options{
+		SweepEvery: -1, Now: func() time.Time { return time.Now().Add(10 * time.Minute) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = later.Close() })
 	data := make([]byte, 16<<10)
 	revs := map[string]store.Revision{}
 	var full error
@@ -58,6 +68,9 @@ func TestREL05DiskFull(t *testing.T) {
 	}
 	if all, err := filepath.Glob(filepath.Join(dir, "sessions", "??", "new-*")); err != nil || len(all) != 0 {
 		t.Errorf("there is left %q, %v", all, err)
+	}
+	if n, err := later.Sweep(t.Context()); n != 1 || err != nil {
+		t.Errorf("sweep: %d, %v", n, err)
 	}
 	if n, err := s.Count(t.Context()); n != len(revs) || err != nil {
 		t.Errorf("count: %d, want %d; %v", n, len(revs), err)
