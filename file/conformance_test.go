@@ -22,6 +22,7 @@ import (
 
 // The store runs in a process of its own, which is killed, and so does the other handle.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	conformance.Run(t, func(tb testing.TB) conformance.Subject { return newSubject(tb).hooks() }, conformance.Strict(), reports.Save(t))
 }
 

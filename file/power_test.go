@@ -241,6 +241,7 @@ func deeds() []deed {
 // workload of up to three calls, cut after each call of the disk, with everything that
 // the disk may have kept.
 func TestREL02PowerCut(t *testing.T) {
+	t.Parallel()
 	all := deeds()
 	cuts := 0
 	var work func(done []deed)

@@ -105,10 +105,14 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 	attempt, cancel := context.WithDeadline(attempt, end)
 	defer cancel()
 	unsure, anew := false, 0
+	var telling error // the last one that says more than that the time was over
 	for n := 0; ; n++ {
 		v, err := f(attempt, unsure)
 		if err == nil {
 			return nil
+		}
+		if !timeOver(err) {
+			telling = err
 		}
 		if _, ok := errors.AsType[*question](err); ok && v == Lost {
 			v = Again
@@ -120,7 +124,7 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 			anew++
 		}
 		if v == Final || anew > 3 || ctx.Err() != nil || !Pause(attempt, n) {
-			return c.outcome(ctx, end, err, unsure)
+			return c.outcome(ctx, end, err, telling, unsure)
 		}
 	}
 }
@@ -160,14 +164,18 @@ func Pause(ctx context.Context, n int) bool {
 
 // outcome returns the error of a call that did not succeed: why, and whether its
 // write may have been applied.
-func (c *Caller) outcome(ctx context.Context, end time.Time, err error, unsure bool) error {
+func (c *Caller) outcome(ctx context.Context, end time.Time, err, telling error, unsure bool) error {
 	if Answered(err) {
 		return err
 	}
 	if c.closed.Load() && !unsure {
 		return store.ErrClosed
 	}
+	over := timeOver(err)
 	err = Explain(ctx, c.Told(err, unsure))
+	if over && telling != nil { // why it was not done before
+		err = fmt.Errorf("%w: %w", err, c.Told(telling, unsure))
+	}
 	if ctx.Err() == nil && !time.Now().Before(end) && !errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
@@ -175,6 +183,10 @@ func (c *Caller) outcome(ctx context.Context, end time.Time, err error, unsure b
 		err = fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
 	return err
+}
+
+func timeOver(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // Explain adds the end of the caller's context to err, if that is why.
@@ -193,7 +205,7 @@ func Explain(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && cause != over {
 		over = fmt.Errorf("%w: %w", over, cause)
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if timeOver(err) {
 		return fmt.Errorf("ended by its context: %w", over)
 	}
 	return fmt.Errorf("ended by its context: %w: %w", over, err)

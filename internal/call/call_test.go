@@ -195,3 +195,22 @@ func TestFailOfNotFoundIsItself(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A call whose last attempt ran out of time says what kept those before from going well.
+func TestRunTellsWhatItWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := caller(0)
+		c.Told = func(err error, _ bool) error { return err }
+		tries := 0
+		err := c.Run(t.Context(), call.Reads, func(ctx context.Context, _ bool) (call.Verdict, error) {
+			if tries++; tries == 1 {
+				return call.Again, errBroken
+			}
+			<-ctx.Done()
+			return call.Lost, ctx.Err()
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errBroken) {
+			t.Errorf("got %v, want both", err)
+		}
+	})
+}
