@@ -12,10 +12,10 @@ import (
 // through it. Names are those of the folder, without a slash.
 type disk interface {
 	Folder(name string, make bool) (disk, error)
-	Read(name string) ([]byte, error)              // a whole file
-	Head(name string, b []byte) (int, error)       // its beginning
-	Create(name string) (handle, error)            // a new file, and an error if there is one
-	WriteAt(name string, b []byte, at int64) error // into a file that is there
+	Read(name string) ([]byte, error)                         // a whole file
+	Head(name string, b []byte) (int, error)                  // its beginning
+	Create(name string) (handle, error)                       // a new file, and an error if there is one
+	WriteAt(name string, b []byte, at int64, sync bool) error // into a file that is there
 	Rename(from, to string) error
 	Remove(name string) error
 	Names() ([]string, error)
@@ -103,12 +103,14 @@ func (d *osDisk) Head(name string, b []byte) (int, error) {
 	return n, plain(err)
 }
 
-func (d *osDisk) WriteAt(name string, b []byte, at int64) error {
+func (d *osDisk) WriteAt(name string, b []byte, at int64, sync bool) error {
 	f, _, err := d.open(name, os.O_RDWR)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(b, at)
+	if _, err = f.WriteAt(b, at); err == nil && sync {
+		err = f.Sync()
+	}
 	return errors.Join(plain(err), plain(f.Close()))
 }
 

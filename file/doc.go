@@ -28,17 +28,20 @@
 // before it is renamed, and the folder after it. A sync that fails is an error, and
 // [store.ErrUnknown] where the change can be seen already. [Atomic] syncs nothing: what was
 // answered survives the end of the process, and a power cut may bring back what was there
-// before, a session that was ended among it. A touch never waits for the disk. It relies on
-// the disk to write twelve bytes of a sector together.
+// before, a session that was ended among it, or leave files that cannot be read. All who use
+// a folder should have the same. A touch does not wait for the disk unless it makes the life
+// shorter, or is the first of its process in a folder. It relies on the disk to write twelve
+// bytes of a sector together. A call that waits for the disk is not ended by its context.
 //
 // # Processes
 //
 // Several processes may use one folder on Linux, macOS, illumos and the BSDs: writers of one of
-// the 256 folders wait for each other by flock, for at most [Options.Timeout], and readers
-// for nobody. On Windows, and wherever there is no flock, it is one process at a time; on
-// Windows a rename is tried again for a second while somebody has the file open. The tests
-// have run on Linux; the rest compiles. A folder on a network is not for this store: flock and
-// rename there do not do what they say.
+// the 256 folders wait for each other by flock, for at most [Options.Timeout], and Load for
+// nobody; a listing has each lock for as long as it takes to read the names. On Windows, and
+// wherever there is no flock, it is one Store at a time; on Windows a rename is tried again for
+// a second while somebody has the file open, folders cannot be synced, and neither rights nor
+// hard links are looked at. The tests have run on Linux; the rest compiles. A folder on a
+// network is not for this store: flock and rename there do not do what they say.
 //
 // # Clock
 //
@@ -54,7 +57,10 @@
 // hard links makes sessions unreadable, and one that copies does not.
 //
 // Count, List of everything and Sweep look into each file: a million take 10 to 15 s, in
-// which nobody waits for them longer than for a hundred. Opening reads none.
+// which nobody waits for them longer than for a hundred. Opening reads none. What goes through
+// many files goes on past one that the disk cannot read, and returns the error in the end.
+//
+// A store keeps the folders open that it has used: up to 1,030 files (ulimit -n).
 //
 // The user who owns the folder can read and change what is in it: encrypt the disk, not the
 // session.

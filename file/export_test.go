@@ -79,8 +79,8 @@ func (h *hooked) Create(name string) (f handle, err error) {
 	return &hookedHandle{f, h.hook}, nil
 }
 
-func (h *hooked) WriteAt(name string, b []byte, at int64) error {
-	return h.hook("writeat", func() error { return h.d.WriteAt(name, b, at) })
+func (h *hooked) WriteAt(name string, b []byte, at int64, sync bool) error {
+	return h.hook("writeat", func() error { return h.d.WriteAt(name, b, at, sync) })
 }
 
 func (h *hooked) Rename(from, to string) error {

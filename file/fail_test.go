@@ -123,7 +123,7 @@ func TestREL03EachCallFails(t *testing.T) {
 					t.Errorf("%s, but it was made", where)
 				case hit != "remove" && len(temporary(t, root)) != 0:
 					t.Errorf("%s; a temporary file is left", where)
-				case errors.Is(err, syscall.ENOSPC) && !errors.Is(err, store.ErrFull):
+				case errors.Is(err, syscall.ENOSPC) && errors.Is(err, store.ErrFull) == errors.Is(err, store.ErrUnknown):
 					t.Errorf("%s, which is not ErrFull", where)
 				}
 				if loadErr == nil {
@@ -203,4 +203,88 @@ func openFiles(t *testing.T) int {
 		return 0 // only Linux tells
 	}
 	return len(d)
+}
+
+// Of one file that the disk cannot read the others do not suffer: what goes through all of
+// them goes on, and tells in the end.
+func TestOneBadFile(t *testing.T) {
+	var bad, struck string
+	hook := func(op string, do func() error) error {
+		if op == bad {
+			struck, bad = bad, ""
+			return syscall.EIO
+		}
+		return do()
+	}
+	var late time.Duration
+	opts := &file.Options{SweepEvery: -1, Now: func() time.Time { return time.Now().Add(late) }}
+	s, err := file.NewOn(file.Hooked(newPlatter(), hook), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 20
+	for what, c := range map[string]struct {
+		op string
+		do func() (int, error)
+	}{
+		"delete owner":         {"read", func() (int, error) { return s.DeleteOwner(ctx, "alice") }},
+		"delete owner, remove": {"remove", func() (int, error) { return s.DeleteOwner(ctx, "alice") }},
+		"count":                {"head", func() (int, error) { return s.Count(ctx) }},
+		"sweep":                {"head", func() (int, error) { late = 2 * time.Hour; defer func() { late = 0 }(); return s.Sweep(ctx) }},
+		"list": {"read", func() (k int, err error) {
+			for _, e := range s.List(ctx, store.Query{}) {
+				if err = e; e == nil {
+					k++
+				}
+			}
+			return k, err
+		}},
+		"clear": {"remove", func() (int, error) { err := s.Clear(ctx); k, _ := s.Count(ctx); return n - k, err }},
+	} {
+		for i := range n {
+			create(t, s, fmt.Sprint(i), "alice")
+		}
+		bad = c.op
+		if k, err := c.do(); k != n-1 || !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s, and one cannot be read: %d of %d, %v", what, k, n, err)
+		}
+		if err := s.Clear(ctx); err != nil {
+			t.Errorf("%s: then Clear: %v", what, err)
+		}
+	}
+	create(t, s, "a", "alice")
+	bad = "read"
+	if err := s.Delete(ctx, "a"); err != nil || struck != "read" {
+		t.Errorf("delete of what cannot be read: %v", err)
+	}
+}
+
+// A function of the caller's that panics leaves nothing locked.
+func TestPanicLeavesNoLock(t *testing.T) {
+	panics := false
+	s, dir := open(t, &file.Options{SweepEvery: -1, Timeout: 50 * time.Millisecond, Now: func() time.Time {
+		if panics {
+			panic("no clock")
+		}
+		return time.Now()
+	}})
+	create(t, s, "a", "alice")
+	panics = true
+	func() {
+		defer func() { _ = recover() }()
+		_ = s.Touch(ctx, "a", time.Hour)
+	}()
+	panics = false
+	other, err := file.New(dir, &file.Options{SweepEvery: -1, Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*file.Store{s, other} {
+		if err := s.Touch(ctx, "a", time.Hour); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
 }

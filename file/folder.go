@@ -15,10 +15,10 @@ import (
 // folder is one of the 256 of its kind. It is opened when it is first used, and made when
 // it is first written to.
 type folder struct {
-	mu   sync.Mutex
-	disk disk
-	kept bool   // a power cut does not take the folder itself
-	gone []disk // that were removed while they were in use, and still may be
+	mu    sync.Mutex
+	disk  disk
+	kept  bool // a power cut does not take the folder itself
+	noted bool // nor the entries of owners that were there before
 
 	busy   chan struct{} // full while a goroutine of this process has the lock
 	streak time.Time     // since when this process has had the lock without a pause; with busy
@@ -37,7 +37,7 @@ func (s *Store) disk(f *folder, kind string, i int, make bool) (disk, error) {
 	defer f.mu.Unlock()
 	if f.disk == nil {
 		d, err := s.root.Folder(fmt.Sprintf(kind, i), make)
-		if make && errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && (make || s.root.Gone()) {
 			return nil, errors.New("the folder of the store was removed while it was in use: start again")
 		}
 		if err != nil {
@@ -45,14 +45,25 @@ func (s *Store) disk(f *folder, kind string, i int, make bool) (disk, error) {
 		}
 		f.disk = d
 	}
-	// Also one that was there: who made it may have died before it was synced.
-	if make && !f.kept && s.opts.Durability == Synced {
-		if err := s.root.Sync(); err != nil {
+	if make {
+		if err := s.keep(f); err != nil {
 			return nil, err
 		}
-		f.kept = true
 	}
 	return f.disk, nil
+}
+
+// keep makes sure that a power cut does not take the folder itself. Also one that was
+// there: who made it may have died before it was synced. The caller holds mu.
+func (s *Store) keep(f *folder) error {
+	if f.kept || s.opts.Durability != Synced {
+		return nil
+	}
+	if err := s.root.Sync(); err != nil {
+		return err
+	}
+	f.kept = true
+	return nil
 }
 
 // present is disk, and another one where somebody has removed the folder while it was in
@@ -66,22 +77,20 @@ func (s *Store) present(f *folder, kind string, i int, make bool) (disk, error) 
 	return d, err
 }
 
+// forget leaves it to the garbage collector to close the folder: others may be using it.
 func (f *folder) forget(d disk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.disk == d {
-		f.disk, f.kept, f.gone = nil, false, append(f.gone, d)
+		f.disk, f.kept, f.noted = nil, false, false
 	}
 }
 
 func (f *folder) close() error {
-	var errs []error
-	for _, d := range append(f.gone, f.disk) {
-		if d != nil {
-			errs = append(errs, d.Close())
-		}
+	if f.disk == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return f.disk.Close()
 }
 
 // hold takes the lock of a folder of sessions: first among the goroutines of this
@@ -101,9 +110,21 @@ func (s *Store) hold(ctx context.Context, shard int, make bool) (d disk, unlock 
 	case <-ctx.Done():
 		return nil, nil, store.CheckContext(ctx)
 	}
-	if err := f.lock(ctx, d); err != nil {
-		<-f.busy
-		return nil, nil, err
+	for {
+		if err := f.lock(ctx, d); err != nil {
+			<-f.busy
+			return nil, nil, err
+		}
+		if !d.Gone() {
+			break
+		}
+		// It was removed meanwhile, and its lock keeps nobody out any more.
+		_ = d.Unlock()
+		f.forget(d)
+		if d, err = s.disk(f, sessionFolder, shard, make); err != nil {
+			<-f.busy
+			return nil, nil, err
+		}
 	}
 	return d, func() error {
 		f.last = time.Now()

@@ -69,24 +69,26 @@ func (s *Store) walk(ctx context.Context, q store.Query, f func(d disk, n name) 
 		}
 		return s.visit(ctx, names, f)
 	}
+	var t troubles
 	for i := range s.sessions {
 		var names []name
 		err := s.step(store.CheckContext(ctx), func() (err error) { names, err = s.names(ctx, i); return err })
 		if err == nil {
 			err = s.visit(ctx, names, f)
 		}
-		if err != nil {
+		if err := t.note(err); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.first
 }
 
 func (s *Store) visit(ctx context.Context, names []name, f func(d disk, n name) error) error {
+	var t troubles
 	for _, n := range names {
 		var d disk
 		err := s.step(store.CheckContext(ctx), func() (err error) {
-			d, err = s.disk(&s.sessions[n.shard()], sessionFolder, n.shard(), false)
+			d, err = s.present(&s.sessions[n.shard()], sessionFolder, n.shard(), false)
 			return missing(err)
 		})
 		if errors.Is(err, store.ErrNotFound) {
@@ -95,11 +97,11 @@ func (s *Store) visit(ctx context.Context, names []name, f func(d disk, n name) 
 		if err == nil {
 			err = f(d, n)
 		}
-		if err != nil {
+		if err := t.note(err); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.first
 }
 
 func (s *Store) step(refused error, f func() error) error {
@@ -137,12 +139,9 @@ func (s *Store) names(ctx context.Context, shard int) (names []name, err error) 
 	return names, nil
 }
 
-// bury makes an end of sessions that were removed from a folder: the entries of their
+// bury makes an end of sessions that are not in a folder any more: the entries of their
 // owners go last, since a power cut could bring back a session without its entry.
 func (s *Store) bury(d disk, gone map[name]string) error {
-	if len(gone) == 0 {
-		return nil
-	}
 	w := &writer{s: s, d: d}
 	if err := w.sync(); err != nil {
 		return err
@@ -176,45 +175,52 @@ func (s *Store) Clear(ctx context.Context) error {
 		return s.wrap("clear", err)
 	}
 	defer s.calls.RUnlock()
+	var t troubles
 	for i := range s.sessions {
 		names, err := s.names(ctx, i)
-		for len(names) > 0 && err == nil {
-			n := min(len(names), batch)
-			err = s.clear(ctx, i, names[:n])
-			names = names[n:]
+		if err == nil {
+			// Also where there is none: who removed them may have died before it was synced.
+			err = s.clear(ctx, i, names[:min(len(names), batch)])
 		}
-		if err != nil {
+		for n := batch; n < len(names) && err == nil; n += batch {
+			err = s.clear(ctx, i, names[n:min(len(names), n+batch)])
+		}
+		if err := t.note(err); err != nil {
 			return s.wrap("clear", err)
 		}
 	}
 	for i := range s.owners {
-		if err := s.tidy(ctx, i); err != nil {
+		if err := t.note(s.tidy(ctx, i)); err != nil {
 			return s.wrap("clear", err)
 		}
 	}
-	return nil
+	return s.wrap("clear", t.first)
 }
 
 func (s *Store) clear(ctx context.Context, shard int, names []name) (err error) {
 	d, unlock, err := s.hold(ctx, shard, false)
 	if err != nil {
+		if errors.Is(missing(err), store.ErrNotFound) {
+			return nil
+		}
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	gone := map[name]string{}
+	var t troubles
+	gone := map[name]string{} // and whose it was
+	defer func() { err = errors.Join(err, t.first, s.bury(d, gone), unlock()) }()
 	for _, n := range names {
 		w := &writer{s: s, d: d, n: n}
-		r, err := w.read()
-		if err != nil && !passed(err) {
-			return err
-		}
+		r, _ := w.read()
 		if err := d.Remove(string(n)); err != nil && !errors.Is(missing(err), store.ErrNotFound) {
-			return err
+			if err := t.note(err); err != nil {
+				return err
+			}
+			continue
 		}
 		gone[n] = ""
 		if r != nil {
 			gone[n] = r.owner
 		}
 	}
-	return s.bury(d, gone)
+	return nil
 }

@@ -2,10 +2,11 @@ package file
 
 import (
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -40,13 +41,14 @@ func New(dir string, opts *Options) (*Store, error) {
 }
 
 func openRoot(dir string) (disk, error) {
-	switch err := os.Mkdir(dir, folderMode); {
-	case err == nil:
-		if err := syncParent(dir); err != nil {
-			return nil, err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
+	}
+	switch fi, err := os.Stat(dir); { // opening a pipe would wait for ever
+	case err != nil:
+		return nil, err
+	case !fi.IsDir():
+		return nil, fmt.Errorf("%w: it is no folder", store.ErrInvalid)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -56,6 +58,12 @@ func openRoot(dir string) (disk, error) {
 	if err == nil {
 		err = private(fi, 0o022)
 	}
+	if err == nil {
+		// Who made it may have died before that was synced.
+		if _, e := root.Lstat(formatFile); e != nil {
+			err = syncParent(dir)
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -63,7 +71,7 @@ func openRoot(dir string) (disk, error) {
 }
 
 func syncParent(dir string) error {
-	f, err := os.Open(filepath.Dir(dir))
+	f, err := os.Open(filepath.Dir(filepath.Clean(dir)))
 	if err != nil {
 		return err
 	}
@@ -84,6 +92,7 @@ func newStore(root disk, opts *Options) (*Store, error) {
 	if err := s.claim(); err != nil {
 		return nil, err
 	}
+	s.sweeper.owners.Store(rand.Uint32())
 	s.startSweeper()
 	return s, nil
 }
@@ -108,7 +117,7 @@ func (s *Store) claim() error {
 			return fmt.Errorf("%w: the folder has other things in it (%q): name one that is empty, or not there", store.ErrInvalid, n)
 		}
 	}
-	temp := formatFile + "-" + rand.Text()
+	temp := formatFile + "-" + cryptorand.Text()
 	if err := writeFile(s.root, temp, []byte(format), true); err != nil {
 		return errors.Join(err, discard(s.root, temp))
 	}
@@ -128,7 +137,7 @@ func ours(name string) bool {
 
 // probe writes and removes a file.
 func (s *Store) probe() error {
-	temp := formatFile + "-" + rand.Text()
+	temp := formatFile + "-" + cryptorand.Text()
 	return errors.Join(writeFile(s.root, temp, []byte(format), false), discard(s.root, temp))
 }
 

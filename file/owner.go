@@ -44,15 +44,28 @@ func (s *Store) enter(owner string, n name, newly bool) (entered bool, err error
 	case err == nil:
 		entered = true
 		err = h.Close()
-	case errors.Is(err, fs.ErrExist) && !newly:
-		return false, nil
 	case errors.Is(err, fs.ErrExist):
-		err = nil
+		if err = nil; !newly && s.isNoted(&s.owners[i]) {
+			return false, nil
+		}
 	}
 	if err == nil && s.opts.Durability == Synced {
 		err = d.Sync()
 	}
+	if err == nil {
+		s.owners[i].mu.Lock()
+		s.owners[i].noted = true
+		s.owners[i].mu.Unlock()
+	}
 	return entered, err
+}
+
+// isNoted reports whether the folder was synced since this process came to it: an entry
+// that was there may be of one that never syncs, or that died.
+func (s *Store) isNoted(f *folder) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.noted || s.opts.Durability != Synced
 }
 
 // leave takes the note back.
@@ -124,15 +137,18 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 		shards[n.shard()] = append(shards[n.shard()], n)
 	}
 	ended := 0
+	var t troubles
 	for i, names := range shards {
-		for len(names) > 0 && err == nil {
+		for len(names) > 0 {
 			n := min(len(names), batch)
-			var live int
-			live, err = s.removeOwned(ctx, i, names[:n], owner)
+			live, err := s.removeOwned(ctx, i, names[:n], owner)
 			ended, names = ended+live, names[n:]
+			if err := t.note(err); err != nil {
+				return ended, s.wrap("delete owner", err)
+			}
 		}
 	}
-	return ended, s.wrap("delete owner", err)
+	return ended, s.wrap("delete owner", t.first)
 }
 
 // removeOwned removes an owner's sessions in a folder, and returns how many of them were
@@ -143,24 +159,28 @@ func (s *Store) removeOwned(ctx context.Context, shard int, names []name, owner 
 		return 0, err
 	}
 	if err != nil {
-		unlock = func() error { return nil }
+		return 0, nil // tidied away in the end: without the lock nothing may be
 	}
+	var t troubles
 	gone := map[name]string{} // and whose it was
-	defer func() { err = errors.Join(err, s.bury(d, gone), unlock()) }()
+	defer func() { err = errors.Join(err, t.first, s.bury(d, gone), unlock()) }()
 	for _, n := range names {
 		w := &writer{s: s, d: d, n: n}
 		r, err := w.read()
 		switch {
 		case errors.Is(err, store.ErrNotFound) || err == nil && r.owner != owner:
-			s.tell(s.leave(owner, n))
+			gone[n] = owner
 			continue
 		case errors.Is(err, store.ErrCorrupt):
 			continue
-		case err != nil:
-			return live, err
+		case err == nil:
+			err = d.Remove(string(n))
 		}
-		if err := d.Remove(string(n)); err != nil {
-			return live, err
+		if err != nil {
+			if err := t.note(err); err != nil {
+				return live, err
+			}
+			continue
 		}
 		gone[n] = owner
 		if r.deadline.After(s.now()) {
@@ -204,13 +224,16 @@ func (s *Store) tidy(ctx context.Context, i int) error {
 
 // tidyEntry looks again under the lock: a session's entry is there before the session.
 func (s *Store) tidyEntry(ctx context.Context, d disk, text, owner string, n name) (err error) {
-	_, unlock, err := s.hold(ctx, n.shard(), true)
+	sd, unlock, err := s.hold(ctx, n.shard(), true)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	if s.has(owner, n) {
 		return nil
+	}
+	if err := (&writer{s: s, d: sd}).sync(); err != nil {
+		return err
 	}
 	if err := d.Remove(text); err != nil && !errors.Is(missing(err), store.ErrNotFound) {
 		return err

@@ -210,4 +210,10 @@ func TestFoldersAreRemoved(t *testing.T) {
 	if _, err := s.Create(ctx, "b", store.Record{}, time.Hour); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("create where there is no folder any more: %v", err)
 	}
+	if _, err := s.Load(ctx, "nobody"); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("load where there is no folder any more: %v", err)
+	}
+	if n, err := s.Count(ctx); err == nil {
+		t.Errorf("count where there is no folder any more: %d", n)
+	}
 }

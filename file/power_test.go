@@ -98,7 +98,7 @@ func (p *platter) Create(name string) (file.Handle, error) {
 	return f, p.change(change{to: name, what: f})
 }
 
-func (p *platter) WriteAt(name string, b []byte, at int64) error {
+func (p *platter) WriteAt(name string, b []byte, at int64, sync bool) error {
 	f, err := p.file(name)
 	if err != nil {
 		return err
@@ -106,6 +106,9 @@ func (p *platter) WriteAt(name string, b []byte, at int64) error {
 	f.now = slices.Clone(f.now)
 	copy(f.now[at:], b)
 	f.versions = append(f.versions, f.now)
+	if sync {
+		return f.Sync()
+	}
 	return nil
 }
 
@@ -361,4 +364,85 @@ func survives(left *platter, before, after map[string]string) string {
 		return fmt.Sprintf("count: %d, %v", n, err)
 	}
 	return ""
+}
+
+// REL-02, and a process that dies: one is killed at some call of the disk, another one makes
+// the call again or what comes next, and then the power is cut. What that one has answered
+// stands.
+func TestREL02KilledThenCut(t *testing.T) {
+	t.Parallel()
+	end := func(s *file.Store) error { return s.Delete(ctx, "a") }
+	endOwner := func(s *file.Store) error { _, err := s.DeleteOwner(ctx, "alice"); return err }
+	for what, c := range map[string]struct {
+		first, then func(s *file.Store) error
+		bobs        bool // it may be bob's afterwards
+	}{
+		"delete":       {first: end, then: end},
+		"delete owner": {first: endOwner, then: endOwner},
+		"clear":        {first: func(s *file.Store) error { return s.Clear(ctx) }, then: func(s *file.Store) error { return s.Clear(ctx) }},
+		"another owner": {first: func(s *file.Store) error {
+			e, err := s.Load(ctx, "a")
+			if err == nil {
+				_, err = s.Update(ctx, "a", store.Record{Data: []byte("bob's"), Owner: "bob"}, time.Hour, e.Revision)
+			}
+			return err
+		}, then: endOwner, bobs: true},
+		"another owner, swept": {first: func(s *file.Store) error {
+			e, err := s.Load(ctx, "a")
+			if err == nil {
+				_, err = s.Update(ctx, "a", store.Record{Data: []byte("bob's"), Owner: "bob"}, time.Hour, e.Revision)
+			}
+			return err
+		}, then: func(s *file.Store) error { // which tidies one folder of owners of 256 each time
+			for range 256 {
+				if _, err := s.Sweep(ctx); err != nil {
+					return err
+				}
+			}
+			return endOwner(s)
+		}, bobs: true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			cuts := 0
+			for at, done := 0, false; !done && !t.Failed(); at++ {
+				root := newPlatter()
+				calls, armed := 0, false
+				s, err := file.NewOn(file.Hooked(root, func(_ string, do func() error) error {
+					if armed {
+						if calls++; calls > at {
+							return errCut
+						}
+					}
+					return do()
+				}), &file.Options{SweepEvery: -1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				create(t, s, "a", "alice")
+				armed = true
+				done = c.first(s) == nil && calls <= at
+				other, err := file.NewOn(root, &file.Options{SweepEvery: -1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.then(other); err != nil {
+					t.Fatalf("call %d: %v", at, err)
+				}
+				root.cuts(func(left *platter) {
+					cuts++
+					s, err := file.NewOn(left, &file.Options{SweepEvery: -1})
+					if err != nil {
+						t.Fatal(err)
+					}
+					e, err := s.Load(ctx, "a")
+					if !errors.Is(err, store.ErrNotFound) && (!c.bobs || err != nil || e.Owner != "bob") {
+						t.Errorf("killed at call %d, and then the power was cut: it is %q's, %v", at, e.Owner, err)
+					}
+				})
+			}
+			if t.Logf("%d disks", cuts); cuts < 10 {
+				t.Errorf("%d disks: this shows little", cuts)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,6 +66,23 @@ func (s *Store) understand(n name, read func() (ok bool, err error)) error {
 // gone meanwhile, or that nobody can read.
 func passed(err error) bool {
 	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt)
+}
+
+// troubles are the errors that something goes on past: of one bad sector, or one folder, the
+// rest must not suffer. The first is told in the end.
+type troubles struct{ first error }
+
+// note returns an error that ends everything: of the context, or the store's end.
+func (t *troubles) note(err error) error {
+	for _, end := range []error{context.DeadlineExceeded, context.Canceled, store.ErrClosed, errEnough} {
+		if errors.Is(err, end) {
+			return err
+		}
+	}
+	if t.first == nil {
+		t.first = err
+	}
+	return nil
 }
 
 // told are the files that OnError was told of, as many as may be remembered.

@@ -74,7 +74,7 @@ func decode(b []byte) (r record, ok bool) {
 		return record{}, false
 	}
 	idLen, ownerLen, dataLen := int(binary.LittleEndian.Uint16(b[28:])), int(binary.LittleEndian.Uint16(b[30:])), int(binary.LittleEndian.Uint32(b[32:]))
-	if len(b) != headerSize+idLen+ownerLen+dataLen+checksumSize {
+	if uint64(len(b)) != headerSize+uint64(idLen)+uint64(ownerLen)+uint64(binary.LittleEndian.Uint32(b[32:]))+checksumSize {
 		return record{}, false
 	}
 	text := string(b[headerSize : headerSize+idLen+ownerLen])

@@ -48,7 +48,7 @@ type Durability int
 // The levels of durability.
 const (
 	Synced Durability = iota // a power cut, if the disk does what it says
-	Atomic                   // an end of the process; after a power cut a session may be the one before, or gone, but never half of it
+	Atomic                   // an end of the process; after a power cut a session may be the one before, gone, or one that cannot be read
 )
 
 // String is "synced" or "atomic", as in a URL.
@@ -208,8 +208,8 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 	return rev, nil
 }
 
-// Touch implements [store.Store]. It writes the deadline in place, and does not wait for
-// the disk: what a power cut takes of it is a longer life.
+// Touch implements [store.Store]. It writes the deadline in place, and waits for the disk
+// only where the life is made shorter: what a power cut takes of it is a longer life.
 func (s *Store) Touch(ctx context.Context, id string, ttl time.Duration) error {
 	return s.wrap("touch", s.write(ctx, id, false, store.CheckTouch(ctx, id, ttl), func(w *writer) error {
 		old, err := w.live()
@@ -225,12 +225,9 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	return s.wrap("delete", s.write(ctx, id, false, store.CheckDelete(ctx, id), func(w *writer) error {
 		old, err := w.read()
 		if errors.Is(err, store.ErrNotFound) {
-			return nil
+			return w.sync() // who removed it may have died before it was synced
 		}
-		if err != nil && !errors.Is(err, store.ErrCorrupt) {
-			return err
-		}
-		return w.remove(old)
+		return w.remove(old) // also what cannot be read
 	}))
 }
 
@@ -268,7 +265,9 @@ func (s *Store) begin(refused error) error {
 	if refused != nil {
 		return refused
 	}
-	s.calls.RLock()
+	if !s.calls.TryRLock() { // only Close has it
+		return store.ErrClosed
+	}
 	if s.closed.Load() {
 		s.calls.RUnlock()
 		return store.ErrClosed
@@ -289,7 +288,7 @@ func (s *Store) wrap(verb string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if full(err) {
+	if full(err) && !errors.Is(err, store.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	return fmt.Errorf("file: %s: %w", verb, err)

@@ -23,17 +23,21 @@ func (s *Store) sweep(ctx context.Context) (removed int, err error) {
 	if err := s.step(store.CheckContext(ctx), func() error { return nil }); err != nil {
 		return 0, err
 	}
+	var t troubles
 	for i := range s.sessions {
-		if err := s.step(store.CheckContext(ctx), func() error {
+		if err := t.note(s.step(store.CheckContext(ctx), func() error {
 			n, err := s.sweepFolder(ctx, i)
 			removed += n
 			return err
-		}); err != nil {
+		})); err != nil {
 			return removed, err
 		}
 	}
-	next := int(s.sweeper.owners.Add(1)) % len(s.owners)
-	return removed, s.step(store.CheckContext(ctx), func() error { return s.tidy(ctx, next) })
+	next := int(s.sweeper.owners.Add(1) % uint32(len(s.owners)))
+	if err := t.note(s.step(store.CheckContext(ctx), func() error { return s.tidy(ctx, next) })); err != nil {
+		return removed, err
+	}
+	return removed, t.first
 }
 
 func (s *Store) sweepFolder(ctx context.Context, shard int) (removed int, err error) {
@@ -46,6 +50,7 @@ func (s *Store) sweepFolder(ctx context.Context, shard int) (removed int, err er
 		return 0, err
 	}
 	now := s.now()
+	var t troubles
 	var due []name
 	flush := func() error {
 		n, err := s.sweepBatch(ctx, shard, due)
@@ -58,7 +63,9 @@ func (s *Store) sweepFolder(ctx context.Context, shard int) (removed int, err er
 		}
 		at, err := s.expires(d, n)
 		if err != nil && !passed(err) {
-			return removed, err
+			if err := t.note(err); err != nil {
+				return removed, err
+			}
 		}
 		if err != nil || at.After(now) {
 			continue // what cannot be read stays
@@ -69,7 +76,7 @@ func (s *Store) sweepFolder(ctx context.Context, shard int) (removed int, err er
 			}
 		}
 	}
-	return removed, flush()
+	return removed, errors.Join(t.first, flush())
 }
 
 // sweepBatch removes what is still expired. It does not wait for the disk: what a power
@@ -82,7 +89,8 @@ func (s *Store) sweepBatch(ctx context.Context, shard int, due []name) (removed 
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	var t troubles
+	defer func() { err = errors.Join(err, t.first, unlock()) }()
 	for _, n := range due {
 		w := &writer{s: s, d: d, n: n}
 		r, err := w.live()
@@ -90,7 +98,10 @@ func (s *Store) sweepBatch(ctx context.Context, shard int, due []name) (removed 
 			continue
 		}
 		if err := d.Remove(string(n)); err != nil {
-			return removed, err
+			if err := t.note(err); err != nil {
+				return removed, err
+			}
+			continue
 		}
 		s.tell(s.leave(r.owner, n))
 		removed++
@@ -113,7 +124,7 @@ func (s *Store) startSweeper() {
 	if every < 0 {
 		return
 	}
-	s.sweeper.owners.Store(rand.Uint32())
+	every = min(every, 365*24*time.Hour) // nobody waits longer, and it can be added up
 	ctx, stop := context.WithCancel(context.Background())
 	s.sweeper.stop = stop
 	s.sweeper.done.Go(func() {

@@ -25,7 +25,7 @@ type writer struct {
 }
 
 // write has do change the session under id, alone in all processes.
-func (s *Store) write(ctx context.Context, id string, make bool, refused error, do func(*writer) error) error {
+func (s *Store) write(ctx context.Context, id string, make bool, refused error, do func(*writer) error) (err error) {
 	if err := s.begin(refused); err != nil {
 		return err
 	}
@@ -39,11 +39,24 @@ func (s *Store) write(ctx context.Context, id string, make bool, refused error, 
 		return err
 	}
 	w := &writer{s: s, d: d, n: n}
-	err = do(w)
-	if e := unlock(); e != nil && err == nil {
-		err = w.outcome(e)
+	done := false
+	defer func() { // also if a function of the caller's panics
+		if e := unlock(); e != nil && done && err == nil {
+			err = w.outcome(e)
+		}
+	}()
+	err = s.keepWritten(&s.sessions[n.shard()])
+	if err == nil {
+		err = do(w)
 	}
+	done = true
 	return err
+}
+
+func (s *Store) keepWritten(f *folder) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return s.keep(f)
 }
 
 // outcome finds out what others see of a change after which the lock could not be given
@@ -148,7 +161,7 @@ func writeFile(d disk, name string, b []byte, sync bool) (err error) {
 
 // sync makes a change of names survive a power cut. The change is made already.
 func (w *writer) sync() error {
-	if w.s.opts.Durability != Synced {
+	if w.d == nil || w.s.opts.Durability != Synced {
 		return nil
 	}
 	if err := w.d.Sync(); err != nil {
@@ -164,14 +177,20 @@ func (w *writer) touch(old *record, deadline time.Time) error {
 		return err
 	}
 	w.wrote = old.revision
-	return w.d.WriteAt(string(w.n), encodeDeadline(deadline), deadlineAt)
+	// A life that was made shorter must not be long again after a power cut.
+	sync := deadline.Before(old.deadline) && w.s.opts.Durability == Synced
+	return w.d.WriteAt(string(w.n), encodeDeadline(deadline), deadlineAt, sync)
 }
 
 // remove takes the session away; old is what it was, nil if it could not be read.
 func (w *writer) remove(old *record) error {
 	if err := w.d.Remove(string(w.n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		if _, e := w.read(); !errors.Is(e, store.ErrNotFound) {
+		switch _, e := w.read(); {
+		case errors.Is(e, store.ErrNotFound): // it was made all the same
+		case e == nil || errors.Is(e, store.ErrCorrupt):
 			return err
+		default:
+			return fmt.Errorf("%w: %w", store.ErrUnknown, errors.Join(err, e))
 		}
 	}
 	if err := w.sync(); err != nil {
