@@ -19,11 +19,13 @@ type failing struct {
 	err    error
 	after  bool // it is made all the same
 	calls  int
+	ops    []string
 	struck string
 }
 
 func (f *failing) hook(op string, do func() error) error {
 	f.calls++
+	f.ops = append(f.ops, op)
 	if f.calls-1 != f.at {
 		return do()
 	}
@@ -35,7 +37,7 @@ func (f *failing) hook(op string, do func() error) error {
 }
 
 // arm has the call that is n calls from now fail.
-func (f *failing) arm(n int) { f.at, f.calls, f.struck = n, 0, "" }
+func (f *failing) arm(n int) { f.at, f.calls, f.ops, f.struck = n, 0, nil, "" }
 
 // REL-03: of each verb each call of the disk fails once, in each way. The call returns an
 // error that says so, what is stored is what it was or what it was to be, as the error
@@ -103,7 +105,7 @@ func TestREL03EachCallFails(t *testing.T) {
 				}
 				f.arm(n)
 				err = v.do(s, rev)
-				hit := f.struck
+				hit, ops := f.struck, f.ops
 				f.arm(-1)
 				e, loadErr := s.Load(ctx, "a")
 				got := string(e.Data)
@@ -160,6 +162,10 @@ func TestREL03EachCallFails(t *testing.T) {
 					break
 				}
 				struck[hit]++
+				// Of those of 256 folders that are not there some are enough.
+				for n%16 > 0 && n+1 < len(ops) && ops[n] == "folder" && ops[n+1] == "folder" {
+					n++
+				}
 			}
 			if testing.Verbose() {
 				t.Logf("%s, %s: %v", v.name, way, struck)
