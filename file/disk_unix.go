@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // nonblock keeps an open of a pipe from waiting for somebody at its other end.
@@ -30,10 +32,10 @@ func links(fi fs.FileInfo) uint64 {
 // and who can read it can read them.
 func private(fi fs.FileInfo, others fs.FileMode) error {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("the folder belongs to user %d, and this process is user %d", st.Uid, os.Geteuid())
+		return fmt.Errorf("%w: the folder belongs to user %d, and this process is user %d", store.ErrInvalid, st.Uid, os.Geteuid())
 	}
 	if mode := fi.Mode().Perm(); mode&others != 0 {
-		return fmt.Errorf("the folder has mode %#o: take the rights of others away, as with chmod 700", mode)
+		return fmt.Errorf("%w: the folder has mode %#o: take the rights of others away, as with chmod 700", store.ErrInvalid, mode)
 	}
 	return nil
 }

@@ -294,3 +294,39 @@ func TestPanicLeavesNoLock(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While Close waits for a call that takes long, no other one waits for Close.
+func TestCloseHoldsUpNobody(t *testing.T) {
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	slow := false
+	hook := func(op string, do func() error) error {
+		if slow && op == "read" {
+			close(reading)
+			<-goOn
+		}
+		return do()
+	}
+	s, err := file.NewOn(file.Hooked(newPlatter(), hook), &file.Options{SweepEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "a", "")
+	slow = true
+	loaded, closed := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := s.Load(ctx, "a"); loaded <- err }()
+	<-reading
+	slow = false
+	go func() { closed <- s.Close() }()
+	for err = nil; !errors.Is(err, store.ErrClosed); { // until Close has begun
+		_, err = s.Load(ctx, "b")
+	}
+	select {
+	case err := <-closed:
+		t.Errorf("it has not waited: %v", err)
+	default:
+	}
+	close(goOn)
+	if err := errors.Join(<-loaded, <-closed); err != nil {
+		t.Error(err)
+	}
+}

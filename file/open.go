@@ -41,7 +41,10 @@ func New(dir string, opts *Options) (*Store, error) {
 }
 
 func openRoot(dir string) (disk, error) {
-	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := os.Mkdir(dir, folderMode); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: the folder that it is to be in is not there: %w", store.ErrInvalid, plain(err))
+	case err != nil && !errors.Is(err, fs.ErrExist):
 		return nil, err
 	}
 	switch fi, err := os.Stat(dir); { // opening a pipe would wait for ever

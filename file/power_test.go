@@ -446,3 +446,25 @@ func TestREL02KilledThenCut(t *testing.T) {
 		})
 	}
 }
+
+// REL-02: a life that was made shorter is not long again.
+func TestREL02ShorterLife(t *testing.T) {
+	root := newPlatter()
+	s, err := file.NewOn(root, &file.Options{SweepEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "a", "alice") // for an hour
+	if err := s.Touch(ctx, "a", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	root.cuts(func(left *platter) {
+		s, err := file.NewOn(left, &file.Options{SweepEvery: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := s.Load(ctx, "a"); err != nil || e.TTL > time.Minute {
+			t.Errorf("after the power was cut it has %v left, %v", e.TTL, err)
+		}
+	})
+}
