@@ -96,7 +96,7 @@ func newStore(root disk, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	s.sweeper.owners.Store(rand.Uint32())
-	s.startSweeper()
+	s.sweeper.Start(s.opts.SweepEvery, s.sweepInBackground, s.tell)
 	return s, nil
 }
 

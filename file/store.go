@@ -246,7 +246,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	s.sweeper.end()
+	s.sweeper.End()
 	s.calls.Lock()
 	defer s.calls.Unlock()
 	var errs []error

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/sojourn-go/sojourn/internal/background"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -111,42 +109,14 @@ func (s *Store) sweepBatch(ctx context.Context, shard int, due []name) (removed 
 
 // sweeper is the goroutine that sweeps.
 type sweeper struct {
-	stop   context.CancelFunc
-	done   sync.WaitGroup
+	background.Sweeper
 	owners atomic.Uint32 // the folder that was tidied last
 }
 
-func (s *Store) startSweeper() {
-	every := s.opts.SweepEvery
-	if every == 0 {
-		every = 5 * time.Minute
+// sweepInBackground is one sweep, and says that there will be another.
+func (s *Store) sweepInBackground(ctx context.Context) error {
+	if _, err := s.sweep(ctx); err != nil {
+		return fmt.Errorf("file: the sweep failed, and is tried again: %w", err)
 	}
-	if every < 0 {
-		return
-	}
-	every = min(every, 365*24*time.Hour) // nobody waits longer, and it can be added up
-	ctx, stop := context.WithCancel(context.Background())
-	s.sweeper.stop = stop
-	s.sweeper.done.Go(func() {
-		for {
-			// By chance, so that several processes do not do it all at once.
-			timer := time.NewTimer(every/2 + rand.N(every))
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
-				return
-			}
-			if _, err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-				s.tell(fmt.Errorf("file: the sweep failed, and is tried again: %w", err))
-			}
-		}
-	})
-}
-
-func (w *sweeper) end() {
-	if w.stop != nil {
-		w.stop()
-		w.done.Wait()
-	}
+	return nil
 }

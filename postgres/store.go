@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sojourn-go/sojourn/internal/background"
 	"github.com/sojourn-go/sojourn/internal/call"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -57,13 +58,6 @@ func (o *Options) maxData() int {
 	return min(o.MaxData, most)
 }
 
-func (o *Options) sweepEvery() time.Duration {
-	if o.SweepEvery == 0 {
-		return 5 * time.Minute
-	}
-	return min(o.SweepEvery, call.Year)
-}
-
 // Store keeps sessions in a table. It is safe for use by many goroutines.
 type Store struct {
 	pool  *pgxpool.Pool
@@ -71,10 +65,9 @@ type Store struct {
 	names names
 	row   layout
 	calls call.Caller
-	once  sync.Once      // of Close
-	ends  func()         // ends the background sweeper
-	ended sync.WaitGroup // it has ended
-	owned bool           // the pool is ours to close
+	once  sync.Once // of Close
+	sweep background.Sweeper
+	owned bool // the pool is ours to close
 }
 
 var (
@@ -93,7 +86,7 @@ var (
 //
 // Close the store, before the pool, to end its background sweeper.
 func New(pool *pgxpool.Pool, opts *Options) (*Store, error) {
-	s := &Store{pool: pool, ends: func() {}}
+	s := &Store{pool: pool}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -110,7 +103,7 @@ func New(pool *pgxpool.Pool, opts *Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s.startSweeper()
+	s.sweep.Start(s.opts.SweepEvery, s.sweepInBackground, s.opts.OnError)
 	return s, nil
 }
 
@@ -272,8 +265,7 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.calls.Close()
 	s.once.Do(func() { // a second caller waits for the first
-		s.ends()
-		s.ended.Wait()
+		s.sweep.End()
 		if s.owned {
 			s.pool.Close()
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -79,7 +77,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	step := int64(blocks)
 	for first, length := int64(0), int64(1); err == nil && alone && first < length; {
 		var w swept
-		w, err = s.sweep(ctx, s.row.walk, tid(first), tid(first+step))
+		w, err = s.clean(ctx, s.row.walk, tid(first), tid(first+step))
 		if step == blocks && late(ctx, err) {
 			step, err = crumb, nil
 			continue
@@ -100,7 +98,7 @@ func (s *Store) sweepDue(ctx context.Context) (total int, alone bool, err error)
 		more, removed := len(found) == places, 0
 		for size := batch; len(found) > 0; {
 			n := min(size, len(found))
-			w, err := s.sweep(ctx, s.row.remove, found[:n])
+			w, err := s.clean(ctx, s.row.remove, found[:n])
 			if size == batch && late(ctx, err) {
 				size = morsel
 				continue
@@ -140,8 +138,8 @@ func (s *Store) places(ctx context.Context) (found []string, err error) {
 	return found, err
 }
 
-// sweep runs one statement that removes expired sessions.
-func (s *Store) sweep(ctx context.Context, sql string, args ...any) (w swept, err error) {
+// clean runs one statement that removes expired sessions.
+func (s *Store) clean(ctx context.Context, sql string, args ...any) (w swept, err error) {
 	if err := s.check(store.CheckContext(ctx)); err != nil {
 		return w, err
 	}
@@ -163,27 +161,8 @@ func (s *Store) sweep(ctx context.Context, sql string, args ...any) (w swept, er
 // tid is the first place in a block, in text.
 func tid(block int64) string { return fmt.Sprintf("(%d,0)", block) }
 
-// startSweeper starts the background sweeper, unless it is off.
-func (s *Store) startSweeper() {
-	every := s.opts.sweepEvery()
-	if every < 0 {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.ends = cancel
-	s.ended.Go(func() {
-		for {
-			// By chance, so that the processes of one deploy do not march in step.
-			t := time.NewTimer(every/2 + rand.N(every+1))
-			select {
-			case <-ctx.Done():
-				t.Stop()
-				return
-			case <-t.C:
-			}
-			if _, _, err := s.sweepDue(ctx); err != nil && ctx.Err() == nil && s.opts.OnError != nil {
-				s.opts.OnError(s.fail("sweep", err))
-			}
-		}
-	})
+// sweepInBackground removes what is due, and leaves what is not to [Store.Sweep].
+func (s *Store) sweepInBackground(ctx context.Context) error {
+	_, _, err := s.sweepDue(ctx)
+	return s.fail("sweep", err)
 }
