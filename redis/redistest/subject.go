@@ -14,6 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/sojourn-go/sojourn/conformance"
+	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -33,7 +34,7 @@ func Options() *redis.Options {
 // insists on TLS, the faults that need it are skipped.
 func Subject(tb testing.TB, url string, opts *redis.Options) conformance.Subject {
 	tb.Helper()
-	sub := &subject{tb: tb, url: url, direct: Client(tb, url, nil), network: newNetwork(tb)}
+	sub := &subject{tb: tb, url: url, direct: Client(tb, url, nil), network: proxy.NewNetwork(tb, proxy.Redis)}
 	if opts != nil {
 		sub.opts = *opts
 	}
@@ -45,7 +46,7 @@ func Subject(tb testing.TB, url string, opts *redis.Options) conformance.Subject
 	}
 	tb.Cleanup(sub.clean)
 	sub.makeUser()
-	sub.client = connect(tb, url, sub.network.dial, sub.user, password)
+	sub.client = connect(tb, url, sub.network.DialContext, sub.user, password)
 	sub.store = sub.open(sub.client)
 	return conformance.Subject{
 		Store: sub.store,
@@ -74,7 +75,7 @@ type subject struct {
 	url     string
 	opts    redis.Options
 	direct  goredis.UniversalClient // not through proxies
-	network *network
+	network *proxy.Network
 	user    string // of client, or ""
 	client  goredis.UniversalClient
 	store   *redis.Store
@@ -99,7 +100,7 @@ func (sub *subject) reopen(context.Context) (store.Store, error) {
 		return nil, err
 	}
 	_ = sub.client.Close()
-	sub.client = connect(sub.tb, sub.url, sub.network.dial, sub.user, password)
+	sub.client = connect(sub.tb, sub.url, sub.network.DialContext, sub.user, password)
 	return redis.New(sub.client, &sub.opts)
 }
 
@@ -131,10 +132,7 @@ func (sub *subject) fail(ctx context.Context, f conformance.Fault) (undo func() 
 	if sub.user == "" {
 		return nil, fmt.Errorf("no user could be made: %w", errors.ErrUnsupported)
 	}
-	counted, err := sub.network.errors()
-	if err != nil {
-		return nil, err
-	}
+	counted := sub.network.Fail(proxy.Fault{Kind: proxy.Errors})
 	undo = func() int {
 		if err := sub.rights(context.Background(), "+@all"); err != nil {
 			sub.tb.Error(err)

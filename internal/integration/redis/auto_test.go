@@ -71,15 +71,15 @@ func automatic(tb testing.TB, rawURL string, opts *redis.Options) conformance.Su
 		more := func() int { return 0 }
 		switch f.Kind {
 		case conformance.Reject:
-			more = network.fail(proxy.Fault{Kind: proxy.Errors})
+			more = network.Fail(proxy.Fault{Kind: proxy.Errors})
 		case conformance.Refuse:
-			more = network.fail(proxy.Fault{Kind: proxy.Refuse})
+			more = network.Fail(proxy.Fault{Kind: proxy.Refuse})
 		case conformance.Hang:
-			more = network.fail(proxy.Fault{Kind: proxy.DropRequests})
+			more = network.Fail(proxy.Fault{Kind: proxy.DropRequests})
 		case conformance.LoseRequest:
-			more = network.fail(proxy.Fault{Kind: proxy.LoseRequest, Between: f.Between})
+			more = network.Fail(proxy.Fault{Kind: proxy.LoseRequest, Between: f.Between})
 		case conformance.LoseReply:
-			more = network.fail(proxy.Fault{Kind: proxy.LoseReply, Between: f.Between})
+			more = network.Fail(proxy.Fault{Kind: proxy.LoseReply, Between: f.Between})
 		}
 		return func() int { return undo() + more() }, nil
 	}

@@ -32,10 +32,10 @@ func TestCancellationKeepsTheConnection(t *testing.T) {
 					t.Fatal(err)
 				}
 				call = calls(s, theirs(t, direct))[what]
-				made := network.dials.Load()
+				made := network.Dials()
 				// The network holds the call until after its cancellation.
 				held := make(chan struct{}, 100)
-				undo := network.fail(proxy.Fault{Kind: proxy.Latency, Side: proxy.Requests, Struck: func() { held <- struct{}{} }})
+				undo := network.Fail(proxy.Fault{Kind: proxy.Latency, Side: proxy.Requests, Struck: func() { held <- struct{}{} }})
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() { done <- call(ctx) }()
@@ -51,7 +51,7 @@ func TestCancellationKeepsTheConnection(t *testing.T) {
 				if err := call(t.Context()); what == "load" && err != nil {
 					t.Errorf("%s again: %v", what, err)
 				}
-				if n := network.dials.Load() - made; n > 0 {
+				if n := network.Dials() - made; n > 0 {
 					t.Errorf("%s: %d connections were made anew", what, n)
 				}
 			}
@@ -69,7 +69,7 @@ func TestRandomCancellations(t *testing.T) {
 	s := x.open(t, client)
 	create(t, s, "a", "0")
 	const workers = 4
-	made := network.dials.Load()
+	made := network.Dials()
 	var cancelled atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -90,7 +90,7 @@ func TestRandomCancellations(t *testing.T) {
 	}
 	wg.Wait()
 	// So many at once want so many, for commands and for pipelines.
-	if n := network.dials.Load() - made; n > 2*workers {
+	if n := network.Dials() - made; n > 2*workers {
 		t.Errorf("%d connections were made anew", n)
 	}
 	if cancelled.Load() == 0 {

@@ -177,7 +177,7 @@ func TestListIsReadAgain(t *testing.T) {
 				cut := 0
 				for bytes, struck := 500, 1; struck > 0; bytes += step {
 					warm(t, s)
-					undo := network.fail(proxy.Fault{Kind: proxy.Cut, Side: proxy.Replies, Bytes: bytes})
+					undo := network.Fail(proxy.Fault{Kind: proxy.Cut, Side: proxy.Replies, Bytes: bytes})
 					seen := ids(t, s, q)
 					if struck = undo(); struck > 0 {
 						cut++
@@ -232,7 +232,7 @@ func TestPagesAreAskedAgain(t *testing.T) {
 							many(t, direct, "q", 50)
 						}
 						warm(t, s)
-						undo := network.fail(proxy.Fault{Kind: proxy.Cut, Side: side, Bytes: bytes})
+						undo := network.Fail(proxy.Fault{Kind: proxy.Cut, Side: side, Bytes: bytes})
 						err := c.call()
 						if struck = undo(); struck > 0 {
 							cut++

@@ -97,7 +97,7 @@ func networkFaults(t *testing.T, url string) {
 			network, client := x.through(t)
 			s := x.open(t, client)
 			warm(t, s)
-			undo := network.fail(f)
+			undo := network.Fail(f)
 			for what, call := range calls(s, v) {
 				fails(t, what, call)
 			}

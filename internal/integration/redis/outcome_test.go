@@ -94,7 +94,7 @@ func TestReadIsNeverUnknown(t *testing.T) {
 				}
 				v := theirs(t, direct)
 				warm(t, s)
-				undo := network.fail(proxy.Fault{Kind: proxy.DropReplies})
+				undo := network.Fail(proxy.Fault{Kind: proxy.DropReplies})
 				ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 				err := calls(s, v)[what](ctx)
 				cancel()
@@ -126,7 +126,7 @@ func TestLostSecondStep(t *testing.T) {
 	steps, last, hole := 2, 2, func() int { return 0 }
 	s := x.open(t, hook(client, &onStep{do: func(context.Context) error {
 		if steps++; steps == last {
-			hole = network.fail(proxy.Fault{Kind: proxy.DropReplies})
+			hole = network.Fail(proxy.Fault{Kind: proxy.DropReplies})
 		}
 		return nil
 	}}))
