@@ -166,28 +166,38 @@ func fail3(t *T) {
 		t.note("somebody who writes before the repeat: no Subject.Peer")
 		return
 	}
-	// Somebody builds on the first attempt before it is repeated.
+	// Somebody is there before the repeat. What becomes of his write is FAIL-5's.
 	id := t.newID()
 	v := f.create(id, t.record("o"), hour)
-	build := func() {
+	update := func() error { return second(f.Update(id, t.record("o"), hour, v)) }
+	create := func() error { return second(f.Create(id, t.record("o"), hour)) }
+	builds := func() {
 		if e, err := p.Load(id); err == nil {
 			_, _ = p.Update(id, t.record("q"), hour, e.Revision)
 		}
 	}
-	unknown := func(what string, ft Fault, call func() error) {
-		undo := f.failing(ft)
+	deletes := func() { _ = p.Delete(id) }
+	creates := func() { _, _ = p.Create(id, t.record("q"), hour) }
+	between := func(what string, kind FaultKind, somebody func(), call func() error, want ...error) {
+		undo := f.failing(Fault{Kind: kind, Between: somebody})
 		err := call()
 		undo()
-		t.wantErr(what, err, store.ErrUnknown)
+		t.wantErr(what, err, want...)
 	}
-	unknown("Update whose reply was lost, and somebody updated", Fault{Kind: LoseReply, Between: build},
-		func() error { return second(f.Update(id, t.record("o"), hour, v)) })
+	// It was applied. Who cannot tell says so, and who can, by a server that knows its
+	// repeats, says that.
+	between("Update whose reply was lost, and somebody updated", LoseReply, builds, update, store.ErrUnknown, nil)
 	v = f.load(id).Revision
-	unknown("Update whose reply was lost, and somebody deleted", Fault{Kind: LoseReply, Between: func() { _ = p.Delete(id) }},
-		func() error { return second(f.Update(id, t.record("o"), hour, v)) })
+	between("Update whose reply was lost, and somebody deleted", LoseReply, deletes, update, store.ErrUnknown, nil)
 	id = t.newID()
-	unknown("Create whose reply was lost, and somebody updated", Fault{Kind: LoseReply, Between: build},
-		func() error { return second(f.Create(id, t.record("o"), hour)) })
+	between("Create whose reply was lost, and somebody updated", LoseReply, builds, create, store.ErrUnknown, nil)
+	// It was not applied, and is no success.
+	v = f.load(id).Revision
+	between("Update that was lost, and somebody updated", LoseRequest, builds, update, store.ErrUnknown, store.ErrConflict)
+	v = f.load(id).Revision
+	between("Update that was lost, and somebody deleted", LoseRequest, deletes, update, store.ErrUnknown, store.ErrNotFound)
+	id = t.newID()
+	between("Create that was lost, and somebody created", LoseRequest, creates, create, store.ErrUnknown, store.ErrExists)
 }
 
 func fail5(t *T) {

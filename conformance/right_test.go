@@ -120,6 +120,7 @@ var right = []struct {
 	{"listings of what was there when they began", func(_ *space, sub *conformance.Subject) {
 		sub.Store = snapshot{sub.Store.(*reference)}
 	}, 5},
+	{"a server that knows the repeat of what it has applied", func(sp *space, _ *conformance.Subject) { sp.knows = true }, 5},
 	{"a count that sweeps first", func(_ *space, sub *conformance.Subject) {
 		sub.Store = tidy{sub.Store.(*reference)}
 	}, 5},

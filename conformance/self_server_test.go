@@ -48,6 +48,7 @@ type space struct {
 	bug   string
 	delay time.Duration // of each request
 	unit  time.Duration // of the server's clock
+	knows bool          // the repeat of what was applied, and answers it as before
 
 	fm     sync.Mutex
 	fault  *conformance.Fault

@@ -109,9 +109,14 @@ func (r *reference) write(ctx context.Context, apply func(again bool)) error {
 		//lint:ignore SA2001 to wait is all
 		r.listing.Unlock()
 	}
-	again := false
+	again, applied := false, false
 	for range 5 {
-		err := r.ask(ctx, func() { apply(again) })
+		err := r.ask(ctx, func() {
+			if !applied || !r.knows {
+				apply(again)
+				applied = true
+			}
+		})
 		if !errors.Is(err, errReset) || r.epoch.Load() != r.opened {
 			if err != nil && r.is("a failing write is fine") && ctx.Err() == nil {
 				return nil
@@ -126,7 +131,7 @@ func (r *reference) write(ctx context.Context, apply func(again bool)) error {
 		case r.is("a lost reply is a success"):
 			return nil
 		}
-		again = !r.is("a repeat that nobody knows of")
+		again = !r.is("a repeat that nobody knows of") && !r.knows
 	}
 	return store.ErrUnknown
 }
@@ -211,7 +216,9 @@ func (r *reference) Create(ctx context.Context, id string, rec store.Record, ttl
 			failed = err
 		case err == nil && again && x.revision == rev:
 		case err == nil && again:
-			failed = store.ErrUnknown
+			if !r.is("any change is taken for its own") {
+				failed = store.ErrUnknown
+			}
 		case err == nil && !blind && !r.is("Create replaces what is there"):
 			failed = store.ErrExists
 			if r.is("a refused Create sets the lifetime") {
@@ -283,7 +290,9 @@ func (r *reference) Update(ctx context.Context, id string, rec store.Record, ttl
 			}
 			r.put(k, next)
 		case again:
-			failed = store.ErrUnknown
+			if !r.is("any change is taken for its own") {
+				failed = store.ErrUnknown
+			}
 		case err != nil:
 			failed = err
 			r.updatedNothing(k, r.row(rec, ttl, rev), base, &failed)
