@@ -13,6 +13,7 @@ import (
 
 	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/internal/integration/together"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/peer"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -34,8 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// full reports whether the long version of a test is wanted.
-func full() bool { return os.Getenv("SOJOURN_TEST_FULL") == "1" }
+var full = verbs.Full
 
 func open(ctx context.Context, url string) (store.Store, error) {
 	return store.Open(ctx, url, file.Opener)

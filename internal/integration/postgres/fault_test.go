@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/postgres/postgrestest"
 	"github.com/sojourn-go/sojourn/store"
@@ -37,32 +38,6 @@ func (x *table) behind(t *testing.T) (*proxy.Proxy, *pgxpool.Pool) {
 		}
 	})
 	return p, postgrestest.Pool(t, x.url, p.DialContext)
-}
-
-// calls are all calls of a store on the session "a", whose revision is v.
-func calls(s store.Store, v store.Revision) map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
-		"load":   func(ctx context.Context) error { _, err := s.Load(ctx, "a"); return err },
-		"create": func(ctx context.Context) error { _, err := s.Create(ctx, "b", store.Record{}, time.Hour); return err },
-		"update": func(ctx context.Context) error {
-			_, err := s.Update(ctx, "a", store.Record{Data: []byte("2")}, time.Hour, v)
-			return err
-		},
-		"touch":  func(ctx context.Context) error { return s.Touch(ctx, "a", time.Hour) },
-		"delete": func(ctx context.Context) error { return s.Delete(ctx, "c") },
-		"list": func(ctx context.Context) error {
-			for _, err := range store.List(ctx, s, store.Query{}) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		"count":        func(ctx context.Context) error { _, err := store.Count(ctx, s); return err },
-		"sweep":        func(ctx context.Context) error { _, err := store.Sweep(ctx, s); return err },
-		"delete owner": func(ctx context.Context) error { _, err := store.DeleteOwner(ctx, s, "o"); return err },
-		"ping":         func(ctx context.Context) error { return store.Ping(ctx, s) },
-	}
 }
 
 // REL-08: whatever the network does, a call is answered or ends with its context, says
@@ -86,26 +61,8 @@ func TestNetworkFaults(t *testing.T) {
 			_ = direct.Clear(t.Context())
 			v := create(t, s, "a", "1")
 			undo := p.Fail(f)
-			for what, call := range calls(s, v) {
-				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-				began := time.Now()
-				err := call(ctx)
-				took := time.Since(began)
-				cancel()
-				if err == nil {
-					t.Errorf("%s: no error", what)
-				}
-				for _, kind := range []error{store.ErrNotFound, store.ErrExists, store.ErrConflict} {
-					if errors.Is(err, kind) {
-						t.Errorf("%s: got %v", what, err)
-					}
-				}
-				if took > 200*time.Millisecond {
-					t.Logf("%s took %v of 100 ms", what, took)
-				}
-				if took > 3*time.Second {
-					t.Errorf("%s took %v of 100 ms", what, took)
-				}
+			for what, call := range verbs.All(s, v) {
+				verbs.Fails(t, what, call)
 			}
 			if undo() == 0 {
 				t.Error("the fault never struck")

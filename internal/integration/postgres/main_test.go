@@ -2,19 +2,17 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sojourn-go/sojourn/internal/integration/server"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/peer"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/postgres/postgrestest"
-	"github.com/sojourn-go/sojourn/store"
 )
 
 // shared is the server of all tests here that do not say otherwise.
@@ -32,8 +30,11 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// full reports whether the long version of a test is wanted.
-func full() bool { return os.Getenv("SOJOURN_TEST_FULL") == "1" }
+var (
+	full   = verbs.Full
+	create = verbs.Create
+	want   = verbs.Want
+)
 
 // table is a table of a test's own.
 type table struct {
@@ -78,25 +79,4 @@ func (x *table) exec(tb testing.TB, sql string, args ...any) {
 	if _, err := x.pool.Exec(tb.Context(), sql, args...); err != nil {
 		tb.Fatal(err)
 	}
-}
-
-// create stores a session that lives for an hour.
-func create(tb testing.TB, s store.Store, id string, data string) store.Revision {
-	tb.Helper()
-	v, err := s.Create(tb.Context(), id, store.Record{Data: []byte(data)}, time.Hour)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return v
-}
-
-// want fails the test unless err is one of the kinds given; nil is one too.
-func want(tb testing.TB, what string, err error, kinds ...error) {
-	tb.Helper()
-	for _, k := range kinds {
-		if errors.Is(err, k) {
-			return
-		}
-	}
-	tb.Errorf("%s: got %v, want %v", what, err, kinds)
 }

@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/store"
@@ -18,38 +19,23 @@ import (
 // calls are all calls of a store on the session "a", whose revision is v and whose owner
 // is "o".
 func calls(s *redis.Store, v store.Revision) map[string]func(context.Context) error {
-	list := func(q store.Query) func(context.Context) error {
-		return func(ctx context.Context) error {
-			for _, err := range s.List(ctx, q) {
-				if err != nil {
-					return err
-				}
+	all := verbs.All(s, v)
+	delete(all, "sweep") // the server removes what has expired
+	all["create for an owner"] = func(ctx context.Context) error {
+		_, err := s.Create(ctx, "d", store.Record{Owner: "p"}, time.Hour)
+		return err
+	}
+	all["list data"] = func(ctx context.Context) error {
+		for _, err := range s.List(ctx, store.Query{Data: true}) {
+			if err != nil {
+				return err
 			}
-			return nil
 		}
+		return nil
 	}
-	return map[string]func(context.Context) error{
-		"load":   func(ctx context.Context) error { _, err := s.Load(ctx, "a"); return err },
-		"create": func(ctx context.Context) error { _, err := s.Create(ctx, "b", store.Record{}, time.Hour); return err },
-		"create for an owner": func(ctx context.Context) error {
-			_, err := s.Create(ctx, "d", store.Record{Owner: "p"}, time.Hour)
-			return err
-		},
-		"update": func(ctx context.Context) error {
-			_, err := s.Update(ctx, "a", store.Record{Data: []byte("2"), Owner: "o"}, time.Hour, v)
-			return err
-		},
-		"touch":        func(ctx context.Context) error { return s.Touch(ctx, "a", time.Hour) },
-		"delete":       func(ctx context.Context) error { return s.Delete(ctx, "c") },
-		"list":         list(store.Query{}),
-		"list data":    list(store.Query{Data: true}),
-		"list owner":   list(store.Query{Owner: "o"}),
-		"count":        func(ctx context.Context) error { _, err := s.Count(ctx); return err },
-		"delete owner": func(ctx context.Context) error { _, err := s.DeleteOwner(ctx, "o"); return err },
-		"clear":        func(ctx context.Context) error { return s.Clear(ctx) },
-		"ping":         func(ctx context.Context) error { return s.Ping(ctx) },
-		"check":        func(ctx context.Context) error { _, err := s.Check(ctx); return err },
-	}
+	all["clear"] = func(ctx context.Context) error { return s.Clear(ctx) }
+	all["check"] = func(ctx context.Context) error { _, err := s.Check(ctx); return err }
+	return all
 }
 
 // theirs makes the session "a" of the owner "o".
@@ -99,38 +85,13 @@ func networkFaults(t *testing.T, url string) {
 			warm(t, s)
 			undo := network.Fail(f)
 			for what, call := range calls(s, v) {
-				fails(t, what, call)
+				verbs.Fails(t, what, call)
 			}
 			if undo() == 0 {
 				t.Error("the fault never struck")
 			}
 			recovers(t, s)
 		})
-	}
-}
-
-// fails makes a call that cannot be answered.
-func fails(t *testing.T, what string, call func(context.Context) error) {
-	t.Helper()
-	const limit = 100 * time.Millisecond
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	began := time.Now()
-	err := call(ctx)
-	took := time.Since(began)
-	if err == nil {
-		t.Errorf("%s: no error", what)
-	}
-	for _, kind := range []error{store.ErrNotFound, store.ErrExists, store.ErrConflict} {
-		if errors.Is(err, kind) {
-			t.Errorf("%s: got %v", what, err)
-		}
-	}
-	if took > 2*limit {
-		t.Logf("%s took %v of %v", what, took, limit)
-	}
-	if took > 3*time.Second {
-		t.Errorf("%s took %v of %v", what, took, limit)
 	}
 }
 

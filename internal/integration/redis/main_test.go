@@ -15,6 +15,7 @@ import (
 
 	"github.com/sojourn-go/sojourn/internal/integration/server"
 	"github.com/sojourn-go/sojourn/internal/integration/together"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/peer"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/redis"
@@ -54,8 +55,11 @@ type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
-// full reports whether the long version of a test is wanted.
-func full() bool { return os.Getenv("SOJOURN_TEST_FULL") == "1" }
+var (
+	full   = verbs.Full
+	create = verbs.Create
+	want   = verbs.Want
+)
 
 // space is a prefix of a test's own.
 type space struct {
@@ -180,25 +184,4 @@ func (x *space) do(tb testing.TB, args ...any) any {
 		tb.Fatalf("%v: %v", args[0], err)
 	}
 	return out
-}
-
-// create stores a session that lives for an hour.
-func create(tb testing.TB, s store.Store, id string, data string) store.Revision {
-	tb.Helper()
-	v, err := s.Create(tb.Context(), id, store.Record{Data: []byte(data)}, time.Hour)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return v
-}
-
-// want fails the test unless err is one of the kinds given; nil is one too.
-func want(tb testing.TB, what string, err error, kinds ...error) {
-	tb.Helper()
-	for _, k := range kinds {
-		if errors.Is(err, k) {
-			return
-		}
-	}
-	tb.Errorf("%s: got %v, want %v", what, err, kinds)
 }
