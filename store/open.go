@@ -27,6 +27,9 @@ var homes = map[string]string{
 	"postgres":   "github.com/sojourn-go/sojourn/postgres",
 	"postgresql": "github.com/sojourn-go/sojourn/postgres",
 
+	"mongodb":     "github.com/sojourn-go/sojourn/mongo",
+	"mongodb+srv": "github.com/sojourn-go/sojourn/mongo",
+
 	"redis":           "github.com/sojourn-go/sojourn/redis",
 	"rediss":          "github.com/sojourn-go/sojourn/redis",
 	"redis+sentinel":  "github.com/sojourn-go/sojourn/redis",

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/memory"
+	"github.com/sojourn-go/sojourn/mongo"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/session"
@@ -26,7 +27,7 @@ import (
 )
 
 func run(ctx context.Context, addr, storeURL string) error {
-	s, err := store.Open(ctx, storeURL, memory.Opener, file.Opener, postgres.Opener, redis.Opener)
+	s, err := store.Open(ctx, storeURL, memory.Opener, file.Opener, postgres.Opener, redis.Opener, mongo.Opener)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func run(ctx context.Context, addr, storeURL string) error {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the `address` to listen on")
-	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, file:./sessions, postgres://user:password@host/database or redis://host:6379")
+	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, file:./sessions, postgres://user:password@host/database, redis://host:6379 or mongodb://host/database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

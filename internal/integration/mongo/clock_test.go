@@ -1,0 +1,17 @@
+package mongo_test
+
+import (
+	"testing"
+
+	"github.com/sojourn-go/sojourn/internal/integration/server"
+	"github.com/sojourn-go/sojourn/internal/integration/wrongclock"
+)
+
+// REL-14: the requirements of lifetimes hold in processes whose clocks are wrong by
+// five minutes, an hour and a year, and whose clocks step back and forth between these.
+func TestWrongClocks(t *testing.T) {
+	wrongclock.Run(t,
+		`^(TestSkew|TestConformanceOfVariable)$/(CREATE-3|UPDATE-3|UPDATE-7|TOUCH|TTL|OWNER-4|LIST-1|COUNT|SWEEP)`,
+		[]string{"--- PASS: TestSkew", "--- PASS: TestConformanceOfVariable/TTL-6", "--- PASS: TestConformanceOfVariable/SWEEP-1"},
+		server.Mongo().URLVar+"="+shared.URL(t))
+}

@@ -1,0 +1,106 @@
+package mongo_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sojourn-go/sojourn/internal/integration/diary"
+	"github.com/sojourn-go/sojourn/internal/integration/server"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
+)
+
+// REL-07: the server is killed and started again under load. Meanwhile there are errors,
+// none of which says that a session is not there; afterwards nothing that was acknowledged
+// is lost, deletes included, and the store works without being reopened.
+func TestKillUnderLoad(t *testing.T) {
+	t.Parallel()
+	for name, spec := range map[string]server.Spec{"replica set": server.Mongo(), "standalone": server.MongoStandalone()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killUnderLoad(t, server.New(t, spec))
+		})
+	}
+}
+
+func killUnderLoad(t *testing.T, sv *server.Server) {
+	rounds := 2
+	if full() {
+		rounds = 30
+	}
+	x := newCollection(t, sv.URL())
+	s := x.open(t, nil)
+	for round := range rounds {
+		d := diary.Begin(t.Context(), s, fmt.Sprint(round))
+		until := func(enough func(diary.Counts) bool) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := d.Await(ctx, enough); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until(func(c diary.Counts) bool { return c.Acknowledged > 200 })
+		if err := sv.Kill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		until(func(c diary.Counts) bool { return c.Failed > 0 })
+		if err := sv.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		began, before := time.Now(), d.Counts()
+		until(func(c diary.Counts) bool { return c.Acknowledged > before.Acknowledged })
+		back := time.Since(began)
+		d.Stop()
+		found, err := d.Check(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			t.Error(f)
+		}
+		t.Logf("round %d: %+v, %d wrong; the first answer %v after the server's return", round, d.Counts(), len(found), back)
+	}
+}
+
+// A server that stands still, with its connections open, holds a call no longer than the
+// store's time or the context's.
+func TestPausedServer(t *testing.T) {
+	t.Parallel()
+	sv := server.New(t, server.Mongo())
+	x := newCollection(t, sv.URL())
+	x.opts.Timeout = 300 * time.Millisecond
+	s := x.open(t, nil)
+	v := theirs(t, s)
+	if err := sv.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for what, call := range verbs.All(s, v) {
+		if what == "count" {
+			continue // has thirty times as long
+		}
+		began := time.Now()
+		err := call(t.Context())
+		took := time.Since(began)
+		want(t, what, err, context.DeadlineExceeded)
+		if took > x.opts.Timeout+100*time.Millisecond {
+			t.Logf("%s took %v of %v", what, took, x.opts.Timeout)
+		}
+		if took > 3*time.Second {
+			t.Errorf("%s took %v, the store's time is %v", what, took, x.opts.Timeout)
+		}
+	}
+	if err := sv.Unpause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; {
+		_, err := s.Load(t.Context(), "a")
+		if err == nil {
+			break
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("10 s after it went on: %v", err)
+		}
+	}
+}

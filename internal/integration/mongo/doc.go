@@ -1,0 +1,2 @@
+// Package mongo tests the store of the same name against real servers.
+package mongo

@@ -1,0 +1,137 @@
+package mongo
+
+import (
+	"context"
+	"iter"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// page is how many sessions a listing asks for at a time.
+const page = 500
+
+// List implements [store.Lister], in pages in the order of the ids, each a query of its own
+// that can be repeated.
+func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed, error] {
+	return func(yield func(store.Listed, error) bool) {
+		if err := s.check(store.CheckQuery(ctx, q)); err != nil {
+			yield(store.Listed{}, s.fail("list", err))
+			return
+		}
+		at, err := s.clock(ctx, reads)
+		if err != nil {
+			yield(store.Listed{}, s.fail("list", err))
+			return
+		}
+		filter := bson.D{byDeadline("$gt", at)}
+		if q.Owner != "" {
+			filter = append(filter, bson.E{Key: fieldOwner, Value: q.Owner})
+		}
+		after := ""
+		for {
+			found, last, err := s.page(ctx, filter, after, q.Data)
+			for _, l := range found {
+				if !yield(l, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(store.Listed{}, s.fail("list", err))
+				return
+			}
+			if last == "" {
+				return
+			}
+			after = last
+		}
+	}
+}
+
+// page returns the sessions that the filter finds after an id, and the last id that was
+// looked at; "" at the end. What has expired since the listing began is not among them.
+func (s *Store) page(ctx context.Context, filter bson.D, after string, data bool) (found []store.Listed, last string, err error) {
+	if err := s.check(store.CheckContext(ctx)); err != nil {
+		return nil, "", err
+	}
+	filter = append(bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: after}}}}, filter...)
+	order := []bson.D{{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, {{Key: "$limit", Value: page}}}
+	err = s.run(ctx, reads, func(ctx context.Context, _ bool) error {
+		n := 0
+		found, last = nil, ""
+		err := s.each(ctx, filter, order, data, func(id string, e store.Entry, err error) bool {
+			n++
+			last = id
+			if err == nil {
+				found = append(found, store.Listed{ID: id, Entry: e})
+			}
+			return true
+		})
+		if n < page {
+			last = ""
+		}
+		return err
+	})
+	return found, last, err
+}
+
+// each calls f for each document that the filter finds, as [decode] reads it, until f
+// returns false.
+func (s *Store) each(ctx context.Context, filter bson.D, order []bson.D, data bool, f func(string, store.Entry, error) bool) error {
+	pipeline := append(append([]bson.D{{{Key: "$match", Value: filter}}}, order...), asked(data))
+	c, err := s.docs.Aggregate(ctx, pipeline)
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	for c.Next(ctx) {
+		if !f(decode(c.Current, data)) {
+			return nil
+		}
+	}
+	return c.Err()
+}
+
+// Count implements [store.Counter]. It looks at every entry of the index of deadlines.
+func (s *Store) Count(ctx context.Context) (n int, err error) {
+	if err := s.check(store.CheckContext(ctx)); err != nil {
+		return 0, s.fail("count", err)
+	}
+	at, err := s.clock(ctx, reads) // a server that is not there is not waited for as long as for the count
+	if err != nil {
+		return 0, s.fail("count", err)
+	}
+	err = s.run(ctx, scans, func(ctx context.Context, _ bool) error {
+		found, err := s.docs.CountDocuments(ctx, bson.D{byDeadline("$gt", at)})
+		n = int(found)
+		return err
+	})
+	return n, s.fail("count", err)
+}
+
+// DeleteOwner implements [store.OwnerDeleter].
+func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
+	if err := s.check(store.CheckDeleteOwner(ctx, owner)); err != nil {
+		return 0, s.fail("delete owner", err)
+	}
+	at, err := s.clock(ctx, looks)
+	if err != nil {
+		return 0, s.fail("delete owner", err)
+	}
+	which := bson.E{Key: fieldOwner, Value: owner}
+	n, err := s.remove(ctx, bson.D{which, byDeadline("$gt", at)})
+	if err == nil {
+		_, err = s.remove(ctx, bson.D{which}) // what has expired does not count
+	}
+	return n, s.fail("delete owner", err)
+}
+
+// Clear implements [store.Clearer]. The collection and its indexes stay.
+func (s *Store) Clear(ctx context.Context) error {
+	if err := s.check(store.CheckContext(ctx)); err != nil {
+		return s.fail("clear", err)
+	}
+	_, err := s.remove(ctx, bson.D{})
+	return s.fail("clear", err)
+}

@@ -1,0 +1,178 @@
+package mongo
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// How a session is laid out in its document:
+//
+//	_id       string   the session's id
+//	owner     string   left out for nobody's
+//	data      binary
+//	revision  int64    the bits of the unsigned one
+//	deadline  date     to the millisecond, by the server's clock
+//
+// A write is a pipeline, since only there is the server's clock at hand, and looks there at
+// what it would change: a filter that asks for the clock ($expr) is not allowed to an
+// upsert, and has some servers read every document. A text that begins with $ would be the
+// name of a field in a pipeline, so every text of the caller's is a $literal (SEC-24).
+const (
+	fieldID       = "_id"
+	fieldOwner    = "owner"
+	fieldData     = "data"
+	fieldRevision = "revision"
+	fieldDeadline = "deadline"
+	fieldNow      = "now" // the server's clock, added to what is read
+)
+
+// now is the server's clock.
+const now = "$$NOW"
+
+// is is an expression.
+func is(operator string, args ...any) bson.D { return bson.D{{Key: operator, Value: bson.A(args)}} }
+
+func typeOf(field string) bson.D { return bson.D{{Key: "$type", Value: "$" + field}} }
+
+var (
+	// live is what has not expired.
+	live = is("$gt", "$"+fieldDeadline, now)
+
+	// over is what has. What has no deadline that could pass has not: nobody can read it.
+	over = is("$and", is("$lte", "$"+fieldDeadline, now), is("$eq", typeOf(fieldDeadline), "date"))
+
+	// sound is what lives and can be one of ours: a touch must not lengthen the life of
+	// what nobody can read (FAIL-4).
+	sound = is("$and", live,
+		is("$eq", typeOf(fieldDeadline), "date"),
+		is("$eq", typeOf(fieldRevision), "long"),
+		is("$eq", typeOf(fieldData), "binData"),
+		is("$in", typeOf(fieldOwner), bson.A{"string", "missing"}))
+)
+
+func byID(id string) bson.D { return bson.D{{Key: fieldID, Value: id}} }
+
+func byRevision(id string, rev store.Revision) bson.D {
+	return append(byID(id), bson.E{Key: fieldRevision, Value: int64(rev)})
+}
+
+// byDeadline is what ends after, or until, a moment.
+func byDeadline(operator string, at bson.DateTime) bson.E {
+	return bson.E{Key: fieldDeadline, Value: bson.D{{Key: operator, Value: at}}}
+}
+
+func literal(text string) bson.D { return bson.D{{Key: "$literal", Value: text}} }
+
+// end is ttl from now. The clock is cut to the millisecond, and a life must not end early
+// for it: so it is rounded up, and one more.
+func end(ttl time.Duration) bson.D {
+	ms := int64((ttl-1)/time.Millisecond) + 2
+	return bson.D{{Key: "$dateAdd", Value: bson.D{
+		{Key: "startDate", Value: now}, {Key: "unit", Value: "millisecond"}, {Key: "amount", Value: ms},
+	}}}
+}
+
+// written are the fields of a session, as a pipeline makes them.
+func written(rec store.Record, ttl time.Duration, rev store.Revision) bson.D {
+	var owner any = "$$REMOVE"
+	if rec.Owner != "" {
+		owner = literal(rec.Owner)
+	}
+	return bson.D{
+		{Key: fieldData, Value: bson.Binary{Data: rec.Data}},
+		{Key: fieldRevision, Value: int64(rev)},
+		{Key: fieldDeadline, Value: end(ttl)},
+		{Key: fieldOwner, Value: owner},
+	}
+}
+
+// created is the pipeline that makes this session of nothing, or of what has expired, and
+// leaves whatever else is there as it is: what lives, and what nobody can read. To the
+// pipeline nothing is a document with an _id alone.
+func created(id string, rec store.Record, ttl time.Duration, rev store.Revision) bson.A {
+	key := bson.E{Key: fieldID, Value: literal(id)}
+	free := is("$or", is("$eq", "$$ROOT", bson.D{key}), over)
+	return bson.A{bson.D{{Key: "$replaceWith", Value: is("$cond", free, append(written(rec, ttl, rev), key), "$$ROOT")}}}
+}
+
+// updated is the pipeline that makes this session of another revision, if that has not
+// expired. Fields that a later version of this package may have added stay (REL-20).
+func updated(rec store.Record, ttl time.Duration, rev store.Revision) bson.A {
+	return where(live, written(rec, ttl, rev))
+}
+
+// touched is the pipeline of a touch.
+func touched(ttl time.Duration) bson.A {
+	return where(sound, bson.D{{Key: fieldDeadline, Value: end(ttl)}})
+}
+
+// where sets fields of what meets the condition, and changes nothing else: the server
+// counts it as matched, and not as modified.
+func where(condition bson.D, fields bson.D) bson.A {
+	for i, f := range fields {
+		fields[i].Value = is("$cond", condition, f.Value, "$"+f.Key)
+	}
+	return bson.A{bson.D{{Key: "$set", Value: fields}}}
+}
+
+// asked is the stage that has the server add what [decode] needs: its clock, and where the
+// data is not wanted, its type in place of it.
+func asked(data bool) bson.D {
+	add := bson.D{{Key: fieldNow, Value: now}}
+	if !data {
+		add = append(add, bson.E{Key: fieldData, Value: bson.D{{Key: "$type", Value: "$" + fieldData}}})
+	}
+	return bson.D{{Key: "$set", Value: add}}
+}
+
+// decode reads what the stage of [asked] returns. What is of another type than it was ever
+// written in is ErrCorrupt, unless it has expired.
+func decode(doc bson.Raw, data bool) (id string, e store.Entry, err error) {
+	elements, err := doc.Elements()
+	if err != nil {
+		return "", store.Entry{}, store.ErrCorrupt
+	}
+	var deadline, now int64
+	var has struct{ id, owner, data, revision, deadline bool }
+	has.owner = true // or none
+	for _, el := range elements {
+		v := el.Value()
+		switch el.Key() {
+		case fieldID:
+			id, has.id = v.StringValueOK()
+		case fieldOwner:
+			e.Owner, has.owner = v.StringValueOK()
+			has.owner = has.owner && e.Owner != "" && store.CheckOwner(e.Owner) == nil
+		case fieldData:
+			if data {
+				_, e.Data, has.data = v.BinaryOK()
+			} else {
+				typ, _ := v.StringValueOK()
+				has.data = typ == "binData"
+			}
+		case fieldRevision:
+			var rev int64
+			rev, has.revision = v.Int64OK()
+			e.Revision, has.revision = store.Revision(rev), has.revision && rev != 0
+		case fieldDeadline:
+			deadline, has.deadline = v.DateTimeOK()
+		case fieldNow:
+			now, _ = v.DateTimeOK()
+		}
+	}
+	if has.deadline && deadline <= now {
+		return id, store.Entry{}, store.ErrNotFound
+	}
+	if !has.id || !has.owner || !has.revision || !has.deadline || !has.data {
+		return id, store.Entry{}, store.ErrCorrupt
+	}
+	e.Data = append([]byte(nil), e.Data...) // a cursor's document is its own
+	e.TTL = min(time.Duration(deadline-now), most) * time.Millisecond
+	return id, e, nil
+}
+
+// most is the longest duration there is, in milliseconds.
+const most = time.Duration(1<<63-1) / time.Millisecond
