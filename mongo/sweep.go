@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -24,16 +25,21 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	return n, s.fail("sweep", err)
 }
 
-// batch is how many documents one command removes.
-const batch = 500
+// batch is how many documents one command removes; where that takes longer than a call may,
+// less is that many.
+const (
+	batch = 500
+	less  = 20
+)
 
-// remove removes what the filter finds, in batches. The filter is asked again by the command that removes.
+// remove removes what the filter finds, in batches. The filter is asked again by the
+// command that removes.
 func (s *Store) remove(ctx context.Context, filter bson.D) (total int, err error) {
-	for {
+	for size := batch; ; {
 		if err := s.check(store.CheckContext(ctx)); err != nil {
 			return total, err
 		}
-		ids, err := s.ids(ctx, filter)
+		ids, err := s.ids(ctx, filter, size)
 		if err != nil || len(ids) == 0 {
 			return total, err
 		}
@@ -45,15 +51,18 @@ func (s *Store) remove(ctx context.Context, filter bson.D) (total int, err error
 			}
 			return err
 		})
-		if err != nil || len(ids) < batch {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && size == batch:
+			size = less
+		case err != nil || len(ids) < size:
 			return total, err
 		}
 	}
 }
 
 // ids are those of a batch of what the filter finds.
-func (s *Store) ids(ctx context.Context, filter bson.D) (ids bson.A, err error) {
-	opts := options.Find().SetProjection(bson.D{{Key: fieldID, Value: 1}}).SetLimit(batch).SetBatchSize(batch)
+func (s *Store) ids(ctx context.Context, filter bson.D, size int) (ids bson.A, err error) {
+	opts := options.Find().SetProjection(bson.D{{Key: fieldID, Value: 1}}).SetLimit(int64(size)).SetBatchSize(int32(size))
 	if len(filter) == 1 {
 		opts.SetSort(bson.D{{Key: filter[0].Key, Value: 1}}) // the oldest first
 	}

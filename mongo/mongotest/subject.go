@@ -67,6 +67,9 @@ func Subject(tb testing.TB, url string, opts *Options) conformance.Subject {
 		tb.Fatal(err)
 	}
 	_ = s.Close()
+	if err := WithoutTTL(tb.Context(), sub.docs()); err != nil {
+		tb.Fatal(err)
+	}
 	sub.store = sub.open(sub.client)
 	peer := func(context.Context) (store.Store, error) { return mongo.New(sub.docs(), &sub.opts) }
 	return conformance.Subject{
@@ -132,9 +135,20 @@ func Server(tb testing.TB, client *driver.Client) string {
 		tb.Fatal(err)
 	}
 	if is.SecantusVersion != "" {
-		return "SecantusDB " + is.SecantusVersion
+		return "SecantusDB " + is.SecantusVersion + " in place of MongoDB"
 	}
 	return "MongoDB " + is.Version
+}
+
+// WithoutTTL puts an index of the deadlines in the place of the one that mongo.Store.Migrate
+// has made, by which the server removes nothing: what it removes would be missing in what
+// the store has swept.
+func WithoutTTL(ctx context.Context, c *driver.Collection) error {
+	if err := c.Indexes().DropOne(ctx, "sojourn_deadline"); err != nil {
+		return err
+	}
+	_, err := c.Indexes().CreateOne(ctx, driver.IndexModel{Keys: bson.D{{Key: "deadline", Value: 1}}})
+	return err
 }
 
 func (sub *subject) age(ctx context.Context, d time.Duration) error {

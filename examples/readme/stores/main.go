@@ -9,9 +9,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
+	mongodriver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/memory"
+	"github.com/sojourn-go/sojourn/mongo"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/store"
@@ -19,7 +22,7 @@ import (
 
 // byURL opens what a setting names. Closing the store closes its client too.
 func byURL(ctx context.Context, url string) (store.Store, error) {
-	return store.Open(ctx, url, memory.Opener, file.Opener, postgres.Opener, redis.Opener)
+	return store.Open(ctx, url, memory.Opener, file.Opener, postgres.Opener, redis.Opener, mongo.Opener)
 }
 
 // byPool uses a pool that the program has anyway, and that stays its own to close.
@@ -31,6 +34,11 @@ func byPool(pool *pgxpool.Pool) (*postgres.Store, error) {
 // driver gets another name.
 func byClient(client goredis.UniversalClient) (*redis.Store, error) {
 	return redis.New(client, &redis.Options{Prefix: "shop", OnError: func(err error) { log.Print(err) }})
+}
+
+// byCollection uses a collection of a client that the program has anyway.
+func byCollection(collection *mongodriver.Collection) (*mongo.Store, error) {
+	return mongo.New(collection, &mongo.Options{OnError: func(err error) { log.Print(err) }})
 }
 
 func run(ctx context.Context, url string) error {
@@ -67,4 +75,17 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Print(r.Close())
+	documents, err := mongodriver.Connect(options.Client().ApplyURI(os.Getenv("MONGO_URL")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = documents.Disconnect(ctx) }()
+	m, err := byCollection(documents.Database("shop").Collection("sessions"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := m.Migrate(ctx); err != nil { // its indexes
+		log.Fatal(err)
+	}
+	log.Print(m.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/sojourn-go/sojourn/mongo/mongotest"
 	"github.com/sojourn-go/sojourn/postgres/postgrestest"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -28,6 +29,22 @@ func TestByPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := errors.Join(s.Ping(t.Context()), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestByCollection(t *testing.T) {
+	url := os.Getenv("SOJOURN_TEST_MONGO_URL")
+	if url == "" {
+		t.Skip("SOJOURN_TEST_MONGO_URL is not set")
+	}
+	c := mongotest.Client(t, url, nil).Database(mongotest.Database(t, url)).Collection(mongotest.NewName())
+	defer func() { _ = c.Drop(t.Context()) }()
+	s, err := byCollection(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Migrate(t.Context()), s.Ping(t.Context()), s.Close()); err != nil {
 		t.Error(err)
 	}
 }

@@ -44,7 +44,8 @@ func EndedStaysEnded(t *testing.T, storeURL string) {
 		counters = append(counters, c)
 	}
 	rng := rand.New(rand.NewPCG(4, uint64(time.Now().UnixNano())))
-	amid := 0 // rounds in which some visits came before the end and some after it
+	amid := 0              // rounds in which some visits came before the end and some after it
+	var late time.Duration // of the visits, so that the end falls among them, however slow a visit or the end is
 	for range rounds {
 		var first Tab
 		first.Visits(t, counters[0].URL, 1)
@@ -54,7 +55,7 @@ func EndedStaysEnded(t *testing.T, storeURL string) {
 		var wg sync.WaitGroup
 		for i := range 6 {
 			b := first
-			delay := time.Duration(rng.IntN(4000)) * time.Microsecond
+			delay := time.Duration(rng.IntN(4000))*time.Microsecond + max(late, 0)
 			wg.Go(func() {
 				time.Sleep(delay) // so that the orders differ; nothing waits for it
 				n, err := b.Do(t.Context(), "GET", counters[i%3].URL)
@@ -71,7 +72,7 @@ func EndedStaysEnded(t *testing.T, storeURL string) {
 			})
 		}
 		ender, at := first, rng.IntN(3)
-		delay := time.Duration(rng.IntN(4000)) * time.Microsecond
+		delay := time.Duration(rng.IntN(4000))*time.Microsecond + max(-late, 0)
 		wg.Go(func() {
 			time.Sleep(delay)
 			if _, err := ender.Do(t.Context(), "POST", counters[at].URL+"/end"); err != nil {
@@ -79,13 +80,19 @@ func EndedStaysEnded(t *testing.T, storeURL string) {
 			}
 		})
 		wg.Wait()
-		if before > 0 && after > 0 {
+		const step, most = 250 * time.Microsecond, 20 * time.Millisecond
+		switch {
+		case after == 0:
+			late = min(late+step, most)
+		case before == 0:
+			late = max(late-step, -most)
+		default:
 			amid++
 		}
 		for _, c := range counters {
-			late := first
-			late.Visits(t, c.URL, 1)
-			if late.Cookie.Value == id {
+			again := first
+			again.Visits(t, c.URL, 1)
+			if again.Cookie.Value == id {
 				t.Fatal("the id that was ended is in use again")
 			}
 		}

@@ -41,17 +41,11 @@ func conform(t *testing.T, s *server.Server, opts ...conformance.Option) {
 	}, append(opts, conformance.Strict(), limit)...)
 }
 
+// TestConformance is of a replica set. CI has the same of a standalone server, where every
+// repeat is the store's, in the tests of the module itself.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	conform(t, server.New(t, server.Mongo()), reports.Save(t))
-}
-
-// The same where the driver does not know which of its writes is a repeat, so that every
-// repeat is the store's. TestKillUnderLoad kills such a server.
-func TestConformanceOfStandalone(t *testing.T) {
-	t.Parallel()
-	url := server.New(t, server.MongoStandalone()).URL()
-	conformance.Run(t, func(tb testing.TB) conformance.Subject { return mongotest.Subject(tb, url, nil) }, conformance.Strict(), limit, but(conformance.Durable))
 }
 
 // On the server of the variable, whatever it is: a set of several members, a managed one.

@@ -70,9 +70,12 @@ func TestPausedServer(t *testing.T) {
 	t.Parallel()
 	sv := server.New(t, server.Mongo())
 	x := newCollection(t, sv.URL())
+	v := theirs(t, x.open(t, nil))
 	x.opts.Timeout = 300 * time.Millisecond
 	s := x.open(t, nil)
-	v := theirs(t, s)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := sv.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,8 @@ func TestNetworkFaults(t *testing.T) {
 // The connection breaks after each byte of a reply, and of a request: the call is made, and
 // made once.
 func TestCutAtEachByte(t *testing.T) {
-	step := 61
+	t.Parallel()
+	step := 149 // each costs half a second, in which the driver looks for the server
 	if full() {
 		step = 1
 	}
@@ -119,6 +120,7 @@ func quietMonitor(o *options.ClientOptions) {
 // A touch that came between a lost reply and the repeat is not undone by it, whoever
 // repeats.
 func TestRepeatLeavesALaterTouchAlone(t *testing.T) {
+	t.Parallel()
 	for name, change := range drivers {
 		t.Run(name, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
@@ -150,6 +152,7 @@ func TestRepeatLeavesALaterTouchAlone(t *testing.T) {
 // driver's repeat answers as it did before: a success. The store's own repeat cannot tell,
 // and says so. Neither is a conflict, and each write is there once.
 func TestForeignWriteBetween(t *testing.T) {
+	t.Parallel()
 	for name, change := range drivers {
 		t.Run(name, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
@@ -183,6 +186,7 @@ func TestForeignWriteBetween(t *testing.T) {
 // A request that never arrived is a first attempt: a conflict, if somebody wrote, where the
 // driver's repeat is known, and unknown where it is not.
 func TestForeignWriteBeforeARequestThatWasLost(t *testing.T) {
+	t.Parallel()
 	for name, change := range drivers {
 		t.Run(name, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
@@ -213,6 +217,7 @@ func TestForeignWriteBeforeARequestThatWasLost(t *testing.T) {
 // A write that was answered "nothing changed" has an outcome, whatever becomes of the
 // question why.
 func TestLostAnswerToTheQuestion(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	asked := &onCommand{name: "aggregate"}
 	network, client := x.behind(t, noRepeats, asked.monitor)
@@ -238,6 +243,7 @@ func TestLostAnswerToTheQuestion(t *testing.T) {
 // A page whose reply breaks off is read again: no session is listed twice, or left out, and
 // neither are those behind a page of which most has expired.
 func TestListIsReadAgain(t *testing.T) {
+	t.Parallel()
 	for name, change := range drivers {
 		t.Run(name, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
@@ -250,7 +256,7 @@ func TestListIsReadAgain(t *testing.T) {
 				return session{id: fmt.Sprintf("n%04d", i), left: hour}
 			})
 			for _, data := range []bool{false, true} {
-				for bytes := 500; bytes < 60_000; bytes += 9_000 {
+				for bytes := 500; bytes < 60_000; bytes += 19_000 {
 					if err := s.Ping(t.Context()); err != nil { // there is a connection to be cut
 						t.Fatal(err)
 					}
@@ -279,6 +285,7 @@ func TestListIsReadAgain(t *testing.T) {
 // When the time is over after a write that may have arrived, the outcome is unknown, and
 // the cause that the caller gave its deadline is told.
 func TestTimeOverIsUnknown(t *testing.T) {
+	t.Parallel()
 	for name, change := range drivers {
 		t.Run(name, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
@@ -315,6 +322,7 @@ func TestTimeOverIsUnknown(t *testing.T) {
 // REL-19: a thousand calls are cancelled at random. None ends for it amid a write, none
 // counts twice, and none costs the pool a connection.
 func TestRandomCancellations(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	network, client := x.behind(t, quietMonitor)
 	s := x.open(t, client)

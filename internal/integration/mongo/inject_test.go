@@ -20,6 +20,7 @@ var hostile = []string{
 
 // SEC-24: a text of the caller's is a text, as an id and as an owner, in every verb.
 func TestHostileTexts(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	s := x.open(t, nil)
 	create(t, s, "bystander", "kept")
@@ -72,6 +73,7 @@ func TestHostileTexts(t *testing.T) {
 
 // As the name of a collection it is one, or the server's error; it is never another's.
 func TestHostileCollections(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	create(t, x.open(t, nil), "a", "")
 	for _, name := range append([]string{"system.users", "$cmd", "", "a\x00b", "system.indexes"}, hostile...) {
@@ -102,6 +104,7 @@ func TestHostileCollections(t *testing.T) {
 // A document whose fields are not what they should be is ErrCorrupt until its deadline has
 // passed, to every verb but Delete, and hinders nobody.
 func TestPlantedDocuments(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	s := x.open(t, nil)
 	create(t, s, "bystander", "")

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "4") // those that are parallel have servers of their own, and wait for them
+	_ = flag.Set("test.parallel", "6") // most of it is to wait for servers, and for what is to end
 	defer shared.End()
 	return m.Run()
 }

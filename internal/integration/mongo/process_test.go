@@ -35,6 +35,7 @@ var countInProcess = together.Counting(openPeer)
 
 // REL-20: four processes open a store at once, in a database that has no collection yet.
 func TestProcessesMigrateAtOnce(t *testing.T) {
+	t.Parallel()
 	rounds := 3
 	if full() {
 		rounds = 50

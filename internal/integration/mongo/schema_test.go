@@ -18,6 +18,7 @@ func inAnHour() time.Time { return time.Now().Add(hour) }
 
 // In a collection in which the contract would not hold nothing is stored.
 func TestMigrateRefuses(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		opts *options.CreateCollectionOptionsBuilder
 		text string
@@ -54,6 +55,7 @@ func TestMigrateRefuses(t *testing.T) {
 // Migrate makes two indexes, however often it is called, and says so where somebody has
 // made others of their names.
 func TestMigrateMakesIndexes(t *testing.T) {
+	t.Parallel()
 	x := unmade(t, shared.URL(t))
 	s := x.open(t, nil)
 	for range 3 {
@@ -79,6 +81,7 @@ func TestMigrateMakesIndexes(t *testing.T) {
 
 // A validator of somebody else's is an error that says so.
 func TestValidator(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	s := x.open(t, nil)
 	v := create(t, s, "a", "")
@@ -97,6 +100,7 @@ func TestValidator(t *testing.T) {
 
 // Without indexes every verb works.
 func TestWithoutMigrate(t *testing.T) {
+	t.Parallel()
 	x := unmade(t, shared.URL(t))
 	s := x.open(t, nil)
 	if err := s.Ping(t.Context()); err != nil {
@@ -121,6 +125,7 @@ func TestWithoutMigrate(t *testing.T) {
 // later one may add stay when this one updates. testdata/documents1.json is not to be
 // changed: it is what is out there.
 func TestOldDocuments(t *testing.T) {
+	t.Parallel()
 	golden, err := os.ReadFile("testdata/documents1.json")
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +190,7 @@ func TestOldDocuments(t *testing.T) {
 
 // A URL opens what it names.
 func TestOpen(t *testing.T) {
+	t.Parallel()
 	x := unmade(t, shared.URL(t))
 	url := with(x.url, "collection="+x.Name())
 	s, err := store.Open(t.Context(), url+"&timeout=3s&max_data=100&sweep_every=-1s", mongo.Opener)

@@ -22,6 +22,7 @@ import (
 // Whatever the client and the collection are set to, the store writes to a majority and its
 // disks, and reads what is there from the primary (CONC-2).
 func TestSettingsOfTheCollectionDoNotMatter(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	heard := &onCommand{}
 	client := mongotest.Client(t, x.url, nil, heard.monitor, func(o *options.ClientOptions) {
@@ -86,6 +87,7 @@ func first(tb testing.TB, cmd bson.Raw) string {
 
 // Each verb that succeeds is one command, and so is a Load of nothing and a Delete of it.
 func TestEachVerbIsOneCommand(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	heard := &onCommand{}
 	s := x.open(t, mongotest.Client(t, x.url, nil, heard.monitor))
@@ -121,6 +123,7 @@ func TestEachVerbIsOneCommand(t *testing.T) {
 // A transaction that the context carries is not the store's: what it undoes was told to be
 // there.
 func TestNotInTheCallersTransaction(t *testing.T) {
+	t.Parallel()
 	x := newCollection(t, shared.URL(t))
 	s := x.open(t, nil)
 	session, err := x.Database().Client().StartSession()

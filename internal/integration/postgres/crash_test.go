@@ -62,9 +62,9 @@ func TestPausedServer(t *testing.T) {
 	t.Parallel()
 	sv := server.New(t, server.Postgres())
 	x := newTable(t, sv.URL())
+	v := create(t, x.open(t, x.pool), "a", "")
 	x.opts.Timeout = 300 * time.Millisecond
 	s := x.open(t, x.pool)
-	v := create(t, s, "a", "")
 	if err := sv.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 // REL-14: the requirements of lifetimes hold in processes whose clocks are wrong by
 // five minutes, an hour and a year, and whose clocks step back and forth between these.
 func TestWrongClocks(t *testing.T) {
+	t.Parallel()
 	wrongclock.Run(t,
 		`^(TestSkew|TestLifetimes)$/(CREATE-3|UPDATE-3|UPDATE-7|TOUCH|TTL|OWNER-4|LIST-1|COUNT)`,
 		[]string{"--- PASS: TestSkew", "--- PASS: TestLifetimes/TTL-6", "--- PASS: TestLifetimes/COUNT-1"},

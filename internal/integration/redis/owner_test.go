@@ -96,6 +96,7 @@ func line(all []time.Duration) string {
 
 // The end of an owner who has very many sessions: how long somebody else waits meanwhile.
 func TestDeleteOwnerOfMany(t *testing.T) {
+	t.Parallel()
 	n := 20_000
 	if full() {
 		n = 200_000

@@ -45,6 +45,7 @@ func short(t *testing.T, what string, err error, has string) {
 //
 // It is about times, and so not in parallel with others.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	x := newSpace(t, urlOf(t, p.sv, p.master))
 	master := x.client.(*goredis.Client)
@@ -292,6 +293,7 @@ func TestReplicasOfACluster(t *testing.T) {
 
 // A server that has no replica at all: each Delete is made, and each says so.
 func TestNoReplica(t *testing.T) {
+	t.Parallel()
 	bothKinds(t, func(t *testing.T, x *space) {
 		x.opts.Replicas = 1
 		s := x.open(t, redistest.Client(t, x.url, nil))
