@@ -56,7 +56,7 @@ func (s *Store) page(ctx context.Context, filter bson.D, after string, data bool
 		return nil, "", err
 	}
 	filter = append(bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: after}}}}, filter...)
-	order := []bson.D{{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, {{Key: "$limit", Value: page}}}
+	order := []any{bson.D{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, bson.D{{Key: "$limit", Value: page}}}
 	err = s.run(ctx, reads, func(ctx context.Context, _ bool) error {
 		n := 0
 		found, last = nil, ""
@@ -78,8 +78,15 @@ func (s *Store) page(ctx context.Context, filter bson.D, after string, data bool
 
 // each calls f for each document that the filter finds, as [decode] reads it, until f
 // returns false.
-func (s *Store) each(ctx context.Context, filter bson.D, order []bson.D, data bool, f func(string, store.Entry, error) bool) error {
-	pipeline := append(append([]bson.D{{{Key: "$match", Value: filter}}}, order...), asked(data))
+func (s *Store) each(ctx context.Context, filter bson.D, order []any, data bool, f func(string, store.Entry, error) bool) error {
+	pipeline := make([]any, 0, 4)
+	pipeline = append(pipeline, bson.D{{Key: "$match", Value: filter}})
+	pipeline = append(pipeline, order...)
+	if data {
+		pipeline = append(pipeline, withData)
+	} else {
+		pipeline = append(pipeline, withoutData)
+	}
 	c, err := s.docs.Aggregate(ctx, pipeline)
 	if err != nil {
 		return err

@@ -35,29 +35,44 @@ const now = "$$NOW"
 // is is an expression.
 func is(operator string, args ...any) bson.D { return bson.D{{Key: operator, Value: bson.A(args)}} }
 
+// encoded is an expression that is the same each time, as it is sent.
+func encoded(d bson.D) bson.Raw {
+	raw, err := bson.Marshal(d)
+	if err != nil {
+		panic(err) // never: they are all below
+	}
+	return raw
+}
+
 func typeOf(field string) bson.D { return bson.D{{Key: "$type", Value: "$" + field}} }
 
 var (
 	// live is what has not expired.
-	live = is("$gt", "$"+fieldDeadline, now)
+	live = encoded(is("$gt", "$"+fieldDeadline, now))
 
 	// over is what has. What has no deadline that could pass has not: nobody can read it.
-	over = is("$and", is("$lte", "$"+fieldDeadline, now), is("$eq", typeOf(fieldDeadline), "date"))
+	over = encoded(is("$and", is("$lte", "$"+fieldDeadline, now), is("$eq", typeOf(fieldDeadline), "date")))
 
 	// sound is what lives and can be one of ours: a touch must not lengthen the life of
 	// what nobody can read (FAIL-4).
-	sound = is("$and", live,
+	sound = encoded(is("$and", live,
 		is("$eq", typeOf(fieldDeadline), "date"),
 		is("$eq", typeOf(fieldRevision), "long"),
 		is("$eq", typeOf(fieldData), "binData"),
-		is("$in", typeOf(fieldOwner), bson.A{"string", "missing"}))
+		is("$in", typeOf(fieldOwner), bson.A{"string", "missing"})))
+
+	// nobodys is what is there, without its owner.
+	nobodys = encoded(bson.D{{Key: "$setField", Value: bson.D{
+		{Key: "field", Value: fieldOwner}, {Key: "input", Value: "$$ROOT"}, {Key: "value", Value: "$$REMOVE"},
+	}}})
+
+	// withData and withoutData are the stages that have the server add what [decode]
+	// needs: its clock, and where the data is not wanted, its type in place of it.
+	withData    = encoded(bson.D{{Key: "$set", Value: bson.D{{Key: fieldNow, Value: now}}}})
+	withoutData = encoded(bson.D{{Key: "$set", Value: bson.D{{Key: fieldNow, Value: now}, {Key: fieldData, Value: typeOf(fieldData)}}}})
 )
 
 func byID(id string) bson.D { return bson.D{{Key: fieldID, Value: id}} }
-
-func byRevision(id string, rev store.Revision) bson.D {
-	return append(byID(id), bson.E{Key: fieldRevision, Value: int64(rev)})
-}
 
 // byDeadline is what ends after, or until, a moment.
 func byDeadline(operator string, at bson.DateTime) bson.E {
@@ -75,60 +90,50 @@ func end(ttl time.Duration) bson.D {
 	}}}
 }
 
-// written are the fields of a session, as a pipeline makes them.
+// written are the fields of a session, as a pipeline makes them; nobody's has no owner.
 func written(rec store.Record, ttl time.Duration, rev store.Revision) bson.D {
-	var owner any = "$$REMOVE"
-	if rec.Owner != "" {
-		owner = literal(rec.Owner)
-	}
-	return bson.D{
+	fields := bson.D{
 		{Key: fieldData, Value: bson.Binary{Data: rec.Data}},
 		{Key: fieldRevision, Value: int64(rev)},
 		{Key: fieldDeadline, Value: end(ttl)},
-		{Key: fieldOwner, Value: owner},
 	}
+	if rec.Owner != "" {
+		fields = append(fields, bson.E{Key: fieldOwner, Value: literal(rec.Owner)})
+	}
+	return fields
 }
 
-// created is the pipeline that makes this session of nothing, or of what has expired, and
-// leaves whatever else is there as it is: what lives, and what nobody can read. To the
-// pipeline nothing is a document with an _id alone.
+// created is the pipeline that makes this session of nothing, or of what has expired. To
+// the pipeline nothing is a document with an _id alone.
 func created(id string, rec store.Record, ttl time.Duration, rev store.Revision) bson.A {
 	key := bson.E{Key: fieldID, Value: literal(id)}
 	free := is("$or", is("$eq", "$$ROOT", bson.D{key}), over)
-	return bson.A{bson.D{{Key: "$replaceWith", Value: is("$cond", free, append(written(rec, ttl, rev), key), "$$ROOT")}}}
+	return where(free, append(written(rec, ttl, rev), key))
 }
 
-// updated is the pipeline that makes this session of another revision, if that has not
-// expired. Fields that a later version of this package may have added stay (REL-20).
-func updated(rec store.Record, ttl time.Duration, rev store.Revision) bson.A {
-	return where(live, written(rec, ttl, rev))
+// updated is the pipeline that makes this session of the revision base. Fields that a later
+// version of this package may have added stay (REL-20).
+func updated(rec store.Record, ttl time.Duration, rev, base store.Revision) bson.A {
+	var before any = "$$ROOT"
+	if rec.Owner == "" {
+		before = nobodys
+	}
+	current := is("$and", is("$eq", "$"+fieldRevision, int64(base)), live)
+	return where(current, is("$mergeObjects", before, written(rec, ttl, rev)))
 }
 
 // touched is the pipeline of a touch.
 func touched(ttl time.Duration) bson.A {
-	return where(sound, bson.D{{Key: fieldDeadline, Value: end(ttl)}})
+	return bson.A{bson.D{{Key: "$set", Value: bson.D{{Key: fieldDeadline, Value: is("$cond", sound, end(ttl), "$"+fieldDeadline)}}}}}
 }
 
-// where sets fields of what meets the condition, and changes nothing else: the server
-// counts it as matched, and not as modified.
-func where(condition bson.D, fields bson.D) bson.A {
-	for i, f := range fields {
-		fields[i].Value = is("$cond", condition, f.Value, "$"+f.Key)
-	}
-	return bson.A{bson.D{{Key: "$set", Value: fields}}}
+// where puts another in the place of a document that meets the condition, and leaves one
+// that does not as it is: the server counts that as matched, and not as modified.
+func where(condition, doc any) bson.A {
+	return bson.A{bson.D{{Key: "$replaceWith", Value: is("$cond", condition, doc, "$$ROOT")}}}
 }
 
-// asked is the stage that has the server add what [decode] needs: its clock, and where the
-// data is not wanted, its type in place of it.
-func asked(data bool) bson.D {
-	add := bson.D{{Key: fieldNow, Value: now}}
-	if !data {
-		add = append(add, bson.E{Key: fieldData, Value: bson.D{{Key: "$type", Value: "$" + fieldData}}})
-	}
-	return bson.D{{Key: "$set", Value: add}}
-}
-
-// decode reads what the stage of [asked] returns. What is of another type than it was ever
+// decode reads what a stage of those two returns. What is of another type than it was ever
 // written in is ErrCorrupt, unless it has expired.
 func decode(doc bson.Raw, data bool) (id string, e store.Entry, err error) {
 	elements, err := doc.Elements()

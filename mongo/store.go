@@ -169,7 +169,7 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 		return 0, s.fail("update", err)
 	}
 	rev := store.NewRevision()
-	filter, pipeline := byRevision(id, base), updated(rec, ttl, rev)
+	filter, pipeline := byID(id), updated(rec, ttl, rev, base)
 	err := s.run(ctx, writes, func(ctx context.Context, unsure bool) error {
 		for range tries {
 			r, err := s.docs.UpdateOne(ctx, filter, pipeline)

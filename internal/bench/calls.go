@@ -71,6 +71,30 @@ func load(ctx context.Context, s store.Store, id string) error {
 	return err
 }
 
+// growth compares loads from the second of two, which is the first one grown, with those
+// from the first.
+func growth(store string, ids [2][]string, cycles int, ours, hand func(k, i int) error) ([]line, error) {
+	var failed failure
+	grown := func(load func(k, i int) error) result {
+		of := func(k int) block {
+			return failed.calls(1, len(ids[k]), func(_, i int) error { return load(k, i) })
+		}
+		return compare(comparison{goroutines: 1, waits: true, ours: of(1), limit: of(0)}, cycles)
+	}
+	byOurs, byHand := grown(ours), grown(hand)
+	if err := failed.err(); err != nil {
+		return nil, err
+	}
+	return grownLines(store, len(ids[1]), len(ids[0]), byOurs, byHand), nil
+}
+
+// grownLines are what came of loads after something has grown. By hand it has grown by
+// what the server takes.
+func grownLines(store string, large, small int, ours, hand result) []line {
+	what := fmt.Sprintf("%s, load, 512 B, of %d sessions, the limit of %d", store, large, small)
+	return []line{ours.line(what, target{1.3, -1}), hand.line(what+", both by hand", target{allocs: -1})}
+}
+
 // together calls f in n goroutines and returns one of their errors.
 func together(n int, f func(g int) error) error {
 	var first failure

@@ -19,7 +19,7 @@ type docker struct {
 	container container
 	label     string // that no other container has
 	used      bool   // there may be a container
-	runs      bool   // there was one
+	id        string // of the one there was
 }
 
 // container is how a technology's official images want to be run.
@@ -27,6 +27,7 @@ type container struct {
 	port    string                                // that the server listens on
 	command func(image, password string) []string // the end of docker's
 	url     url.URL                               // without the host and the password
+	open    bool                                  // there is no password
 }
 
 // command runs docker and returns what it printed, or what it printed as an error if
@@ -55,7 +56,7 @@ func (d *docker) start(ctx context.Context, answers func(ctx context.Context, ur
 	if err != nil {
 		return "", err
 	}
-	d.runs = true
+	d.id = id
 	ports, err := d.run(ctx, "port", id, d.container.port+"/tcp")
 	if err != nil {
 		return "", err
@@ -65,7 +66,9 @@ func (d *docker) start(ctx context.Context, answers func(ctx context.Context, ur
 		return "", fmt.Errorf("docker port: %w", err)
 	}
 	u := d.container.url
-	u.User, u.Host = url.UserPassword(u.User.Username(), password), at
+	if u.Host = at; !d.container.open {
+		u.User = url.UserPassword(u.User.Username(), password)
+	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		err := answers(ctx, u.String())
 		if err == nil {
@@ -88,7 +91,7 @@ func (d *docker) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ids, err := d.run(ctx, "ps", "-aq", "--no-trunc", "--filter", "label="+d.label)
-	if err != nil && !d.runs {
+	if err != nil && d.id == "" {
 		return nil // docker does not work here, and has not
 	}
 	if err == nil && ids != "" {

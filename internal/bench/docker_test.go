@@ -55,7 +55,7 @@ type technology struct {
 	open          func(getenv func(string) string) *server
 	image, urlVar string
 	imageVar      string
-	password      string // what stands before it where docker is told
+	password      string // what stands before it where docker is told; "" if there is none
 	prefix        string // of the URL
 	suffix        string // of the URL
 }
@@ -70,6 +70,11 @@ var technologies = map[string]technology{
 		open:  func(getenv func(string) string) *server { return newRedis(getenv).server },
 		image: "redis:8", urlVar: "SOJOURN_TEST_REDIS_URL", imageVar: "SOJOURN_TEST_REDIS_IMAGE",
 		password: "--requirepass ", prefix: "redis://:", suffix: "@127.0.0.1:32768/0",
+	},
+	"MongoDB": {
+		open:  func(getenv func(string) string) *server { return newMongo(getenv).server },
+		image: "mongo:8", urlVar: "SOJOURN_TEST_MONGO_URL", imageVar: "SOJOURN_TEST_MONGO_IMAGE",
+		prefix: "mongodb://127.0.0.1:32768", suffix: "/sojourn?directConnection=true",
 	},
 }
 
@@ -101,7 +106,7 @@ func TestDockerStartsAndRemovesItsOwn(t *testing.T) {
 			}
 			_, password, _ := strings.Cut(f.asked[0], of.password)
 			password, _, _ = strings.Cut(password, " ")
-			if len(password) < 20 || !strings.Contains(url, ":"+password+"@") ||
+			if of.password != "" && (len(password) < 20 || !strings.Contains(url, ":"+password+"@")) ||
 				!strings.Contains(f.asked[0]+" ", " another:1 ") || !strings.Contains(f.asked[0], "--label "+s.docker.label+" ") {
 				t.Errorf("asked for %s, %s", f.asked[0], url)
 			}
@@ -189,19 +194,21 @@ func TestInterruptDuringTheStart(t *testing.T) {
 	}
 }
 
-// One interrupt ends both, whichever is being started.
+// One interrupt ends all, whichever is being started.
 func TestServersAreClosedTogether(t *testing.T) {
 	all := newServers(func(string) string { return "" })
-	all.postgres.docker.run, all.redis.docker.run = (&fakeDocker{}).run, (&fakeDocker{}).run
+	for _, s := range all.each() {
+		s.docker.run = (&fakeDocker{}).run
+	}
 	if all.interrupted() {
 		t.Error("interrupted before anybody did it")
 	}
 	if err := all.close(); err != nil || !all.interrupted() {
 		t.Errorf("closed: %v, interrupted: %v", err, all.interrupted())
 	}
-	for name, s := range map[string]*server{"Postgres": all.postgres.server, "Redis": all.redis.server} {
+	for _, s := range all.each() {
 		if err := s.start(); !errors.Is(err, context.Canceled) || s.docker.used {
-			t.Errorf("%s, started after the end: %v", name, err)
+			t.Errorf("%s, started after the end: %v", s.name, err)
 		}
 	}
 }

@@ -16,17 +16,21 @@ type part struct {
 func parts(servers servers) []part {
 	p := &pg{server: servers.postgres, sizes: pgFull}
 	r := &rd{server: servers.redis, sizes: rdFull}
+	m := &mg{server: servers.mongo, sizes: mgFull}
 	return []part{
 		{"memory", true, memoryRows()},
 		{"request", true, requestRows()},
 		{"file", true, filesFull.rows()},
 		{"postgres", true, p.rows()},
 		{"redis", true, r.rows()},
+		{"mongo", true, m.rows()},
 		{"file-growth", false, filesFull.growthRows()},
 		{"file-sweep", false, filesFull.sweepRows()},
 		{"postgres-hot", false, p.hotRows()},
 		{"postgres-sweep", false, p.sweepRows()},
 		{"redis-memory", false, r.memoryRows()},
+		{"mongo-growth", false, m.growthRows()},
+		{"mongo-sweep", false, m.sweepRows()},
 	}
 }
 

@@ -64,3 +64,17 @@ func TestWhatIsMissingIsLeftOut(t *testing.T) {
 		t.Errorf("the other row was measured %d times:\n%s", measured, out.String())
 	}
 }
+
+// checkRow measures a row of a part, on little.
+func checkRow(t *testing.T, part string, r row) {
+	t.Helper()
+	lines, err := r.measure(1)
+	if err != nil || len(lines) == 0 {
+		t.Errorf("%s: %d lines, %v", r.name, len(lines), err)
+	}
+	for _, l := range lines {
+		if !strings.HasPrefix(l.what, part+", ") || l.ours == "" && l.noise == "" {
+			t.Errorf("%s: the line is %+v", r.name, l)
+		}
+	}
+}

@@ -33,21 +33,9 @@ func (p *pg) growth(cycles int) ([]line, error) {
 			return nil, err
 		}
 	}
-	var failed failure
-	grown := func(load func(k, i int) error) result {
-		of := func(k int) block {
-			return failed.calls(1, len(ids[k]), func(_, i int) error { return load(k, i) })
-		}
-		return compare(comparison{goroutines: 1, waits: true, ours: of(1), limit: of(0)}, cycles)
-	}
-	ours := grown(func(k, i int) error { return load(ctx, stores[k], ids[k][i]) })
-	raw := grown(func(k, i int) error { return loadRaw(ctx, pool, byHand[k], ids[k][i]) })
-	if err := failed.err(); err != nil {
-		return nil, err
-	}
-	what := fmt.Sprintf("postgres, load, 512 B, of %d sessions, the limit of %d", p.sizes.large, p.sizes.small)
-	// By hand it has grown by what the server takes.
-	return []line{ours.line(what, target{1.3, -1}), raw.line(what+", both by hand", target{allocs: -1})}, nil
+	return growth("postgres", ids, cycles,
+		func(k, i int) error { return load(ctx, stores[k], ids[k][i]) },
+		func(k, i int) error { return loadRaw(ctx, pool, byHand[k], ids[k][i]) })
 }
 
 // fill puts n sessions into a table of the store's as its Create would have, so many at

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -78,15 +77,7 @@ func TestPostgresRows(t *testing.T) {
 		}
 	}()
 	for _, r := range slices.Concat(p.rows(), p.hotRows(), p.sweepRows()) {
-		lines, err := r.measure(1)
-		if err != nil || len(lines) == 0 {
-			t.Errorf("%s: %d lines, %v", r.name, len(lines), err)
-		}
-		for _, l := range lines {
-			if !strings.HasPrefix(l.what, "postgres, ") || l.ours == "" && l.noise == "" {
-				t.Errorf("%s: the line is %+v", r.name, l)
-			}
-		}
+		checkRow(t, "postgres", r)
 	}
 	var tables int
 	if err := server.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = $1`, server.token).Scan(&tables); err != nil || tables != 0 {

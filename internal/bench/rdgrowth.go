@@ -59,9 +59,7 @@ func (r *rd) growth(cycles int) ([]line, error) {
 			return nil, err
 		}
 	}
-	what := fmt.Sprintf("redis, load, 512 B, of %d sessions, the limit of %d", r.sizes.large, r.sizes.small)
-	// By hand it has grown by what the server takes.
-	return []line{grown(ours).line(what, target{1.3, -1}), grown(hand).line(what+", both by hand", target{allocs: -1})}, nil
+	return grownLines("redis", r.sizes.large, r.sizes.small, grown(ours), grown(hand)), nil
 }
 
 // session is the key of a session, as package redis lays it out on a single server.

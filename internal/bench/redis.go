@@ -9,7 +9,6 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/sojourn-go/sojourn/redis"
-	"github.com/sojourn-go/sojourn/store"
 )
 
 // rd measures the store of package redis against commands sent by hand.
@@ -30,30 +29,13 @@ type rdSizes struct {
 var rdFull = rdSizes{held: 4096, small: 10_000, large: crowd, stored: crowd, most: 8 << 30, still: 3 * time.Second}
 
 func (r *rd) rows() []row {
-	rows := []row{{"redis, the server", r.describe}}
-	for _, goroutines := range []int{1, 16} {
-		for _, name := range []string{"load", "create", "update", "touch", "delete"} {
-			for _, owned := range []bool{false, true} {
-				what := "redis, " + name + ", " + whose(owned)
-				rows = append(rows, row{what + ", " + count(goroutines), func(cycles int) ([]line, error) {
-					return r.verb(name, owned, goroutines, cycles)
-				}})
-			}
-		}
-	}
+	rows := append([]row{{"redis, the server", r.describe}}, verbRows("redis", r.verb)...)
 	for _, goroutines := range []int{16, 256} {
 		rows = append(rows, row{"redis, load by an AutoPipeliner, " + count(goroutines), func(cycles int) ([]line, error) {
 			return r.pipelined(goroutines, cycles)
 		}})
 	}
 	return append(rows, row{"redis, growth", r.growth})
-}
-
-func whose(owned bool) string {
-	if owned {
-		return "with an owner"
-	}
-	return "nobody's"
 }
 
 // describe shows what the figures depend on.
@@ -90,7 +72,7 @@ type space struct {
 	auto   *goredis.AutoPipeliner // of client
 	quick  *redis.Store           // the same store by auto
 	prefix string
-	owners int // that there are
+	guests
 }
 
 func (r *rd) space(name string) (*space, error) {
@@ -118,32 +100,19 @@ func (p *space) close() {
 // raw is the key under which a program keeps by hand what belongs to an id.
 func (p *space) raw(id string) string { return p.prefix + ":" + id }
 
-// visitor is who has a session.
-type visitor struct {
-	id, owner string
-	key       string // of what is kept for him by hand
-	revision  store.Revision
-}
-
-// visitors returns n, each with an owner of his own or all with none.
+// visitors returns n, see [guests].
 func (p *space) visitors(n int, owned bool) []visitor {
-	all := make([]visitor, n)
-	for i, id := range newIDs(n) {
-		all[i] = visitor{id: id, key: p.raw(id)}
-		if owned {
-			all[i].owner = owner(p.owners)
-			p.owners++
-		}
+	all := p.guests.visitors(n, owned)
+	for i := range all {
+		all[i].key = p.raw(all[i].id)
 	}
 	return all
 }
 
 // create makes their sessions, by the store's own Create.
 func (p *space) create(all []visitor, data []byte) error {
-	return each(all, func(v *visitor) (err error) {
-		v.revision, err = p.quick.Create(ctx, v.id, store.Record{Data: data, Owner: v.owner}, lifetime)
-		return err
-	})
+	create := callOf(p.quick, "create", data)
+	return each(all, func(v *visitor) error { return create(ctx, v) })
 }
 
 // keep does by hand what create does.

@@ -5,56 +5,11 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
-
-func TestSupplyIsRestored(t *testing.T) {
-	there := map[string]bool{} // what a call wants
-	made := 0
-	s := &supply{
-		fresh: func(n int) []visitor {
-			made += n
-			all := make([]visitor, n)
-			for i, id := range newIDs(n) {
-				all[i].id = id
-			}
-			return all
-		},
-		restore: func(used []visitor) error {
-			for _, v := range used {
-				if there[v.id] {
-					t.Errorf("%s is restored, and was not used", v.id)
-				}
-				there[v.id] = true
-			}
-			return nil
-		},
-	}
-	for _, n := range []int{3, 3, 1, 5, 2, 0} {
-		if err := s.ready(n); err != nil {
-			t.Fatal(err)
-		}
-		for range n {
-			if v := s.take(); !there[v.id] {
-				t.Fatalf("%s was taken, and is used up", v.id)
-			} else {
-				there[v.id] = false
-			}
-		}
-	}
-	if made != 5 {
-		t.Errorf("%d were made, want 5", made)
-	}
-	wrong := errors.New("wrong")
-	s.restore = func([]visitor) error { return wrong }
-	if err := s.ready(1); err != wrong {
-		t.Errorf("a restore that fails: %v", err)
-	}
-}
 
 func TestFieldOfInfo(t *testing.T) {
 	const info = "# Memory\r\nused_memory:1048576\r\nused_memory_peak:2\r\n\r\n# Server\r\nredis_version:8.0.2\r\n"
@@ -113,15 +68,7 @@ func testRedis(t *testing.T) (r *rd, left func() []string) {
 func TestRedisRows(t *testing.T) {
 	r, left := testRedis(t)
 	for _, row := range slices.Concat(r.rows(), r.memoryRows()) {
-		lines, err := row.measure(1)
-		if err != nil || len(lines) == 0 {
-			t.Errorf("%s: %d lines, %v", row.name, len(lines), err)
-		}
-		for _, l := range lines {
-			if !strings.HasPrefix(l.what, "redis, ") || l.ours == "" && l.noise == "" {
-				t.Errorf("%s: the line is %+v", row.name, l)
-			}
-		}
+		checkRow(t, "redis", row)
 		if keys := left(); len(keys) != 0 {
 			t.Fatalf("%s leaves %d keys, like %s", row.name, len(keys), keys[0])
 		}

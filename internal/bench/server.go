@@ -38,6 +38,7 @@ type kind struct {
 	container container
 
 	answers func(ctx context.Context, url string) error // connects once
+	readies func(ctx context.Context, url string) error // likewise, to one in a container that was just made; nil is answers
 	begin   func(ctx context.Context, url string) error // makes what all rows use
 	end     func(ctx context.Context, url string) error // removes what they made, also from under what is still being measured
 }
@@ -73,8 +74,12 @@ func (s *server) first() error {
 		return context.Canceled
 	}
 	if s.at == "" {
+		readies := s.readies
+		if readies == nil {
+			readies = s.answers
+		}
 		var err error
-		if s.at, err = s.docker.start(s.ctx, s.answers); err != nil {
+		if s.at, err = s.docker.start(s.ctx, readies); err != nil {
 			s.at = ""
 			return err
 		}
@@ -113,17 +118,27 @@ func (s *server) close() error {
 type servers struct {
 	postgres *pgServer
 	redis    *redisServer
+	mongo    *mongoServer
 }
 
 func newServers(getenv func(string) string) servers {
-	return servers{postgres: newPostgres(getenv), redis: newRedis(getenv)}
+	return servers{postgres: newPostgres(getenv), redis: newRedis(getenv), mongo: newMongo(getenv)}
+}
+
+func (s servers) each() []*server {
+	return []*server{s.postgres.server, s.redis.server, s.mongo.server}
 }
 
 // close interrupts what is still being measured, and removes what was made everywhere.
 func (s servers) close() error {
-	s.postgres.cancel()
-	s.redis.cancel()
-	return errors.Join(s.postgres.close(), s.redis.close())
+	for _, server := range s.each() {
+		server.cancel()
+	}
+	var errs []error
+	for _, server := range s.each() {
+		errs = append(errs, server.close())
+	}
+	return errors.Join(errs...)
 }
 
 // interrupted reports whether close was called.
