@@ -12,10 +12,12 @@
 // has expired, and a partial one of the owners.
 //
 // Every verb that succeeds is one command: an aggregate by _id for Load, since only there
-// does a server add its clock to what it read, an update or a delete for the others. Only a
-// write that changed nothing asks a second one why. Every deadline is made and judged by
-// the server's clock ($$NOW); this machine's clock does not matter. Lifetimes are rounded up
-// to the millisecond, and last up to one more.
+// does every server add its clock to what it read, an update by _id whose pipeline looks at
+// revision and deadline, a delete. Only a write that changed nothing asks a second one
+// why. What finds many asks for the clock first (hello), so that an index finds them.
+//
+// Every deadline is made and judged by the server's clock ($$NOW); this machine's clock does
+// not matter. Lifetimes are rounded up to the millisecond, and last up to one more.
 //
 // What has expired is seen by nobody, whatever has been removed. The server's TTL monitor
 // removes it once a minute, if it is on and Migrate was called; a goroutine does so every few
@@ -26,8 +28,8 @@
 // A write that returned is on the disks of a majority of the replica set: with less a
 // logout could be undone by a failover. So writes are acknowledged by the majority, journaled,
 // and reads go to the primary at the level local, whatever the collection or the client
-// was set to. A standalone server has a majority of one, and survives kill -9 and a power
-// cut; a member with a replica set that cannot confirm makes writes fail.
+// was set to. A standalone server is a majority of one. Where the majority does not confirm,
+// a write is store.ErrUnknown: it may come to be there, or be undone.
 //
 // Reads are at the level local: a primary that was cut off from the others, and has not
 // heard of it, may answer with what was until it steps down, some ten seconds later. What
@@ -36,11 +38,11 @@
 // # Lost replies
 //
 // A write whose reply was lost is repeated, for at most [Options.Timeout] and never beyond
-// the context. On a replica set or a sharded cluster the driver does so first (its retryWrites), with
-// a number by which the server knows that it has applied it and answers as it did before: what was applied
-// does not become a conflict with itself. On other servers, and where the driver gives up,
-// the store repeats it with the same revision; see package store. While there is no primary
-// a call waits for one, for as long.
+// the context. On a replica set or a sharded cluster the driver does so first (its
+// retryWrites), with a number by which the server knows that it has applied the write, and
+// answers as it did before: what was applied does not become a conflict with itself. On
+// other servers, and where the driver gives up, the store repeats it with the same revision;
+// see package store. While there is no primary a call waits for one, for as long.
 //
 // A deadline that passes during a call ends it. A cancellation does not: the command comes
 // to its end, within Options.Timeout; but Count and Sweep end at once, and everything where
@@ -55,12 +57,11 @@
 //
 // # Other servers
 //
-// Atlas is MongoDB, and its URL works as it is given (mongodb+srv). Amazon DocumentDB says
-// that it has what the store asks for but for $$NOW in its list, and wants
-// retryWrites=false in the URL: not tested. Client-side field level encryption works by the
-// client it is set up for, for data only: owner, revision and deadline are looked for and
-// compared by the server; not tested. FerretDB 1 is not for sessions: its conditional
-// update is not atomic.
+// Atlas is MongoDB, and takes the URL that it gives (mongodb+srv) with a database in it; not
+// tested. Amazon DocumentDB names neither $$NOW nor $setField among the operators that it
+// has, and FerretDB 1 does not update on a condition atomically: neither is for this package.
+// Client-side field level encryption is the client's: it can encrypt data, and must leave the
+// other fields, by which the server finds and judges; not tested.
 //
 // # Caveats
 //

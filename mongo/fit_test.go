@@ -77,8 +77,12 @@ func TestUnfitServers(t *testing.T) {
 	}{
 		"old": {bson.D{{Key: "isWritablePrimary", Value: true}, {Key: "maxWireVersion", Value: 9}, {Key: "minWireVersion", Value: 0}}, "older than MongoDB 5.0"},
 		"secondary": {bson.D{
-			{Key: "isWritablePrimary", Value: false}, {Key: "secondary", Value: true}, {Key: "setName", Value: "rs"}, {Key: "hosts", Value: bson.A{"h:1"}},
-			{Key: "maxWireVersion", Value: 25}, {Key: "minWireVersion", Value: 0},
+			{Key: "isWritablePrimary", Value: false},
+			{Key: "secondary", Value: true},
+			{Key: "setName", Value: "rs"},
+			{Key: "hosts", Value: bson.A{"h:1"}},
+			{Key: "maxWireVersion", Value: 25},
+			{Key: "minWireVersion", Value: 0},
 		}, "not the primary"},
 	} {
 		t.Run(name, func(t *testing.T) {

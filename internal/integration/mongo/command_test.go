@@ -72,7 +72,9 @@ func (x *collection) fill(tb testing.TB, n int, make func(i int) session) {
 	for i := range n {
 		s := make(i)
 		d := bson.D{
-			{Key: "_id", Value: s.id}, {Key: "data", Value: bson.Binary{Data: []byte("x")}}, {Key: "revision", Value: int64(1)},
+			{Key: "_id", Value: s.id},
+			{Key: "data", Value: bson.Binary{Data: []byte("x")}},
+			{Key: "revision", Value: int64(1)},
 			{Key: "deadline", Value: now.Add(s.left)},
 		}
 		if s.owner != "" {

@@ -2,7 +2,6 @@ package mongo_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -29,39 +28,7 @@ func killUnderLoad(t *testing.T, sv *server.Server) {
 	if full() {
 		rounds = 30
 	}
-	x := newCollection(t, sv.URL())
-	s := x.open(t, nil)
-	for round := range rounds {
-		d := diary.Begin(t.Context(), s, fmt.Sprint(round))
-		until := func(enough func(diary.Counts) bool) {
-			t.Helper()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			if err := d.Await(ctx, enough); err != nil {
-				t.Fatal(err)
-			}
-		}
-		until(func(c diary.Counts) bool { return c.Acknowledged > 200 })
-		if err := sv.Kill(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		until(func(c diary.Counts) bool { return c.Failed > 0 })
-		if err := sv.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		began, before := time.Now(), d.Counts()
-		until(func(c diary.Counts) bool { return c.Acknowledged > before.Acknowledged })
-		back := time.Since(began)
-		d.Stop()
-		found, err := d.Check(t.Context(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range found {
-			t.Error(f)
-		}
-		t.Logf("round %d: %+v, %d wrong; the first answer %v after the server's return", round, d.Counts(), len(found), back)
-	}
+	diary.Killed(t, sv, newCollection(t, sv.URL()).open(t, nil), rounds, 200)
 }
 
 // A server that stands still, with its connections open, holds a call no longer than the

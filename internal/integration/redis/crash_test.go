@@ -40,30 +40,7 @@ func killUnderLoad(t *testing.T, spec server.Spec) {
 	spec.Cmd = append(spec.Cmd, "--appendfsync", "always") // or it answers, now and then, before the log has it
 	sv := server.New(t, spec)
 	x := newSpace(t, sv.URL())
-	s := x.open(t, x.client)
-	for round := range rounds {
-		d := diary.Begin(t.Context(), s, fmt.Sprint(round))
-		until(t, d, func(c diary.Counts) bool { return c.Acknowledged > 2000 })
-		if err := sv.Kill(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		until(t, d, func(c diary.Counts) bool { return c.Failed > 0 })
-		if err := sv.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		began, before := time.Now(), d.Counts()
-		until(t, d, func(c diary.Counts) bool { return c.Acknowledged > before.Acknowledged })
-		back := time.Since(began)
-		d.Stop()
-		found, err := d.Check(t.Context(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range found {
-			t.Error(f)
-		}
-		t.Logf("round %d: %+v, %d wrong; the first answer %v after the server's return", round, d.Counts(), len(found), back)
-	}
+	diary.Killed(t, sv, x.open(t, x.client), rounds, 2000)
 }
 
 // A server that stands still, with its connections open, holds a call no longer than the
