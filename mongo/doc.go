@@ -33,7 +33,8 @@
 //
 // Reads are at the level local: a primary that was cut off from the others, and has not
 // heard of it, may answer with what was until it steps down, some ten seconds later. What
-// is written meanwhile by others is not seen there, a logout among it.
+// is written meanwhile by others is not seen there, a logout among it; and what has not yet
+// come to a majority is seen, and may be undone.
 //
 // # Lost replies
 //
@@ -53,7 +54,8 @@
 //
 // Shard the collection by {_id: "hashed"}, or {_id: 1}: every verb then asks one shard.
 // List, Count, DeleteOwner, Sweep and Clear ask all of them. Any other shard key is refused
-// by the server at the first Create.
+// by the server at the first Create. The clock is that of the mongos, which must be right
+// wherever it runs. Not tested.
 //
 // # Other servers
 //

@@ -23,13 +23,16 @@ import (
 // https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
 var passing = []int{6, 7, 50, 63, 89, 91, 133, 134, 150, 189, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436}
 
-// conflicts are those of what was rolled back for another's sake.
-var conflicts = []int{24, 112, 251}
+// again are those of what was rolled back for another's sake, and of a page whose cursor or
+// plan the server has given up.
+var again = []int{24, 43, 112, 175, 237, 251}
 
 // judge returns what err says about a call of the driver, which may have made several
 // attempts by itself: what its error says is of the last one.
 func judge(err error) call.Verdict {
-	if _, ok := errors.AsType[*refusal](err); ok || errors.Is(err, mongo.ErrClientDisconnected) {
+	if r, ok := errors.AsType[*refusal](err); ok && r.passes {
+		return call.Again
+	} else if ok || err == errBarred || errors.Is(err, mongo.ErrClientDisconnected) {
 		return call.Final
 	}
 	if w, ok := errors.AsType[mongo.WriteException](err); ok && w.WriteConcernError != nil {
@@ -37,14 +40,12 @@ func judge(err error) call.Verdict {
 	}
 	if s, ok := errors.AsType[mongo.ServerError](err); ok && len(codes(s)) > 0 {
 		switch {
-		case slices.ContainsFunc(conflicts, s.HasErrorCode):
+		case slices.ContainsFunc(again, s.HasErrorCode):
 			return call.Again
-		case !slices.ContainsFunc(passing, s.HasErrorCode) && !s.HasErrorLabel("RetryableWriteError"):
-			return call.Final
-		case s.HasErrorLabel("NoWritesPerformed"):
-			return call.Again
+		case slices.ContainsFunc(passing, s.HasErrorCode), s.HasErrorLabel("RetryableWriteError"):
+			return call.Lost // also with the label NoWritesPerformed: an attempt before it may have been lost
 		}
-		return call.Lost
+		return call.Final // a server that has applied the write would have said so instead
 	}
 	if unsent(err) {
 		return call.Again
@@ -83,7 +84,7 @@ func codes(s mongo.ServerError) (out []int) {
 }
 
 // errBarred is what remains when a document is there, can be written, and is not.
-var errBarred = errors.New("the server changes no document, and nothing is in the way: does its clock jump?")
+var errBarred = errors.New("the server changes no document, and nothing is in the way: is there another unique index on the collection?")
 
 // said is what a code means here.
 var said = map[int]struct {

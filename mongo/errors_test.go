@@ -44,7 +44,7 @@ func TestJudge(t *testing.T) {
 		"who knows":                     {errors.New("pool cleared, after what was lost"), call.Lost},
 		"out of time at the server":     {command(50), call.Lost},
 		"not the primary":               {command(10107), call.Lost},
-		"not the primary, nothing done": {command(10107, "NoWritesPerformed"), call.Again},
+		"not the primary, nothing done": {command(10107, "NoWritesPerformed"), call.Lost},
 		"shutting down":                 {command(91), call.Lost},
 		"of a later server":             {command(99999, "RetryableWriteError"), call.Lost},
 		"write conflict":                {command(112), call.Again},
@@ -54,7 +54,10 @@ func TestJudge(t *testing.T) {
 		"not confirmed":                 {mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 64}}, call.Lost},
 		"cannot be confirmed":           {mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 100}}, call.Lost},
 		"disconnected":                  {mongo.ErrClientDisconnected, call.Final},
-		"not fit":                       {&refusal{"too old"}, call.Final},
+		"a cursor is gone":              {command(43), call.Again},
+		"barred":                        {errBarred, call.Final},
+		"not fit":                       {&refusal{text: "too old"}, call.Final},
+		"not the primary now":           {&refusal{text: "not now", passes: true}, call.Again},
 	} {
 		if got := judge(c.err); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
@@ -78,7 +81,7 @@ func TestTold(t *testing.T) {
 		"of the driver":   {errors.New(secret), "error of the driver", nil},
 		"disconnected":    {mongo.ErrClientDisconnected, "disconnected", mongo.ErrClientDisconnected},
 		"marshalling":     {mongo.MarshalError{Value: secret, Err: errors.New(secret)}, "error of the driver", nil},
-		"not fit":         {&refusal{"too old"}, "too old", nil},
+		"not fit":         {&refusal{text: "too old"}, "too old", nil},
 		"a store's own":   {store.ErrCorrupt, "", store.ErrCorrupt},
 		"nothing changed": {errBarred, "changes no document", errBarred},
 	} {

@@ -2,15 +2,21 @@ package mongo
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// page is how many sessions a listing asks for at a time.
-const page = 500
+// page is how many sessions a listing asks for at a time; where that takes longer than a
+// call may, since their data is large, morsel is.
+const (
+	page   = 500
+	morsel = 8
+)
 
 // List implements [store.Lister], in pages in the order of the ids, each a query of its own
 // that can be repeated.
@@ -25,13 +31,17 @@ func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed,
 			yield(store.Listed{}, s.fail("list", err))
 			return
 		}
-		filter := bson.D{byDeadline("$gt", at)}
+		filter := bson.D{s.byDeadline("$gt", at)}
 		if q.Owner != "" {
-			filter = append(filter, bson.E{Key: fieldOwner, Value: q.Owner})
+			filter = append(filter, bson.E{Key: s.doc.owner, Value: q.Owner})
 		}
 		after := ""
-		for {
-			found, last, err := s.page(ctx, filter, after, q.Data)
+		for size := page; ; {
+			found, last, err := s.page(ctx, filter, after, size, q.Data)
+			if size == page && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				size = morsel
+				continue
+			}
 			for _, l := range found {
 				if !yield(l, nil) {
 					return
@@ -51,16 +61,20 @@ func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed,
 
 // page returns the sessions that the filter finds after an id, and the last id that was
 // looked at; "" at the end. What has expired since the listing began is not among them.
-func (s *Store) page(ctx context.Context, filter bson.D, after string, data bool) (found []store.Listed, last string, err error) {
+func (s *Store) page(ctx context.Context, filter bson.D, after string, size int, data bool) (found []store.Listed, last string, err error) {
 	if err := s.check(store.CheckContext(ctx)); err != nil {
 		return nil, "", err
 	}
-	filter = append(bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: after}}}}, filter...)
-	order := []any{bson.D{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, bson.D{{Key: "$limit", Value: page}}}
+	filter = append(bson.D{{Key: s.doc.id, Value: bson.D{{Key: "$gt", Value: after}}}}, filter...)
+	order := []any{bson.D{{Key: "$sort", Value: bson.D{{Key: s.doc.id, Value: 1}}}}, bson.D{{Key: "$limit", Value: size}}}
+	hint := options.Aggregate()
+	if len(filter) == 2 { // nobody in particular: or a planner may find them all by their deadlines, and sort them
+		hint.SetHint(bson.D{{Key: s.doc.id, Value: 1}})
+	}
 	err = s.run(ctx, reads, func(ctx context.Context, _ bool) error {
 		n := 0
 		found, last = nil, ""
-		err := s.each(ctx, filter, order, data, func(id string, e store.Entry, err error) bool {
+		err := s.each(ctx, filter, order, hint, data, func(id string, e store.Entry, err error) bool {
 			n++
 			last = id
 			if err == nil {
@@ -68,7 +82,7 @@ func (s *Store) page(ctx context.Context, filter bson.D, after string, data bool
 			}
 			return true
 		})
-		if n < page {
+		if n < size {
 			last = ""
 		}
 		return err
@@ -76,24 +90,24 @@ func (s *Store) page(ctx context.Context, filter bson.D, after string, data bool
 	return found, last, err
 }
 
-// each calls f for each document that the filter finds, as [decode] reads it, until f
+// each calls f for each document that the filter finds, as the layout reads it, until f
 // returns false.
-func (s *Store) each(ctx context.Context, filter bson.D, order []any, data bool, f func(string, store.Entry, error) bool) error {
+func (s *Store) each(ctx context.Context, filter bson.D, order []any, opts options.Lister[options.AggregateOptions], data bool, f func(string, store.Entry, error) bool) error {
 	pipeline := make([]any, 0, 4)
 	pipeline = append(pipeline, bson.D{{Key: "$match", Value: filter}})
 	pipeline = append(pipeline, order...)
 	if data {
-		pipeline = append(pipeline, withData)
+		pipeline = append(pipeline, s.doc.withData)
 	} else {
-		pipeline = append(pipeline, withoutData)
+		pipeline = append(pipeline, s.doc.withoutData)
 	}
-	c, err := s.docs.Aggregate(ctx, pipeline)
+	c, err := s.docs.Aggregate(ctx, pipeline, opts)
 	if err != nil {
 		return err
 	}
 	defer c.Close(ctx)
 	for c.Next(ctx) {
-		if !f(decode(c.Current, data)) {
+		if !f(s.doc.decode(c.Current, data)) {
 			return nil
 		}
 	}
@@ -110,7 +124,7 @@ func (s *Store) Count(ctx context.Context) (n int, err error) {
 		return 0, s.fail("count", err)
 	}
 	err = s.run(ctx, scans, func(ctx context.Context, _ bool) error {
-		found, err := s.docs.CountDocuments(ctx, bson.D{byDeadline("$gt", at)})
+		found, err := s.docs.CountDocuments(ctx, bson.D{s.byDeadline("$gt", at)})
 		n = int(found)
 		return err
 	})
@@ -126,8 +140,8 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 	if err != nil {
 		return 0, s.fail("delete owner", err)
 	}
-	which := bson.E{Key: fieldOwner, Value: owner}
-	n, err := s.remove(ctx, bson.D{which, byDeadline("$gt", at)})
+	which := bson.E{Key: s.doc.owner, Value: owner}
+	n, err := s.remove(ctx, bson.D{which, s.byDeadline("$gt", at)})
 	if err == nil {
 		_, err = s.remove(ctx, bson.D{which}) // what has expired does not count
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -41,6 +43,12 @@ func open(ctx context.Context, rawURL string) (store.Store, error) {
 	}
 	client, err := mongo.Connect(options.Client().ApplyURI(t.url))
 	if err != nil {
+		if dns, ok := errors.AsType[*net.DNSError](err); ok { // of mongodb+srv
+			return nil, fmt.Errorf("mongo: the hosts of the URL could not be looked up: %w", dns)
+		}
+		if file, ok := errors.AsType[*fs.PathError](err); ok { // of TLS
+			return nil, fmt.Errorf("mongo: a file that the URL names: %w", file)
+		}
 		return nil, fmt.Errorf("mongo: %w", errURL)
 	}
 	s, err := New(client.Database(t.database).Collection(t.collection), &t.opts)

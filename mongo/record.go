@@ -29,6 +29,29 @@ const (
 	fieldNow      = "now" // the server's clock, added to what is read
 )
 
+// layout is how a session is laid out: what makes the documents of a collection, and reads
+// them. Another one is another file like this.
+type layout struct {
+	id, owner, deadline string // fields by which documents are found
+
+	// The pipelines of the writes. What a write must not change it leaves as it is: the
+	// server counts that as matched, and not as modified.
+	created func(id string, rec store.Record, ttl time.Duration, rev store.Revision) bson.A
+	updated func(rec store.Record, ttl time.Duration, rev, base store.Revision) bson.A
+	touched func(ttl time.Duration) bson.A
+
+	// The stages that have the server add to a document what decode needs, and decode.
+	withData, withoutData bson.Raw
+	decode                func(doc bson.Raw, data bool) (id string, e store.Entry, err error)
+}
+
+// own is the layout of this package.
+var own = layout{
+	id: fieldID, owner: fieldOwner, deadline: fieldDeadline,
+	created: created, updated: updated, touched: touched,
+	withData: withData, withoutData: withoutData, decode: decode,
+}
+
 // now is the server's clock.
 const now = "$$NOW"
 
@@ -50,6 +73,9 @@ var (
 	// live is what has not expired.
 	live = encoded(is("$gt", "$"+fieldDeadline, now))
 
+	// readable is data that can be read: nothing is written over any other (FAIL-4).
+	readable = encoded(is("$eq", typeOf(fieldData), "binData"))
+
 	// over is what has. What has no deadline that could pass has not: nobody can read it.
 	over = encoded(is("$and", is("$lte", "$"+fieldDeadline, now), is("$eq", typeOf(fieldDeadline), "date")))
 
@@ -58,7 +84,7 @@ var (
 	sound = encoded(is("$and", live,
 		is("$eq", typeOf(fieldDeadline), "date"),
 		is("$eq", typeOf(fieldRevision), "long"),
-		is("$eq", typeOf(fieldData), "binData"),
+		readable,
 		is("$in", typeOf(fieldOwner), bson.A{"string", "missing"})))
 
 	// nobodys is what is there, without its owner.
@@ -71,13 +97,6 @@ var (
 	withData    = encoded(bson.D{{Key: "$set", Value: bson.D{{Key: fieldNow, Value: now}}}})
 	withoutData = encoded(bson.D{{Key: "$set", Value: bson.D{{Key: fieldNow, Value: now}, {Key: fieldData, Value: typeOf(fieldData)}}}})
 )
-
-func byID(id string) bson.D { return bson.D{{Key: fieldID, Value: id}} }
-
-// byDeadline is what ends after, or until, a moment.
-func byDeadline(operator string, at bson.DateTime) bson.E {
-	return bson.E{Key: fieldDeadline, Value: bson.D{{Key: operator, Value: at}}}
-}
 
 func literal(text string) bson.D { return bson.D{{Key: "$literal", Value: text}} }
 
@@ -108,7 +127,7 @@ func written(rec store.Record, ttl time.Duration, rev store.Revision) bson.D {
 func created(id string, rec store.Record, ttl time.Duration, rev store.Revision) bson.A {
 	key := bson.E{Key: fieldID, Value: literal(id)}
 	free := is("$or", is("$eq", "$$ROOT", bson.D{key}), over)
-	return where(free, append(written(rec, ttl, rev), key))
+	return where(free, append(bson.D{key}, written(rec, ttl, rev)...))
 }
 
 // updated is the pipeline that makes this session of the revision base. Fields that a later
@@ -118,7 +137,7 @@ func updated(rec store.Record, ttl time.Duration, rev, base store.Revision) bson
 	if rec.Owner == "" {
 		before = nobodys
 	}
-	current := is("$and", is("$eq", "$"+fieldRevision, int64(base)), live)
+	current := is("$and", is("$eq", "$"+fieldRevision, int64(base)), live, readable)
 	return where(current, is("$mergeObjects", before, written(rec, ttl, rev)))
 }
 
@@ -127,8 +146,7 @@ func touched(ttl time.Duration) bson.A {
 	return bson.A{bson.D{{Key: "$set", Value: bson.D{{Key: fieldDeadline, Value: is("$cond", sound, end(ttl), "$"+fieldDeadline)}}}}}
 }
 
-// where puts another in the place of a document that meets the condition, and leaves one
-// that does not as it is: the server counts that as matched, and not as modified.
+// where puts another in the place of a document that meets the condition.
 func where(condition, doc any) bson.A {
 	return bson.A{bson.D{{Key: "$replaceWith", Value: is("$cond", condition, doc, "$$ROOT")}}}
 }

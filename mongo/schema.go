@@ -22,15 +22,15 @@ const (
 // indexes are for who cleans and for owners: one of the deadlines, by which the server
 // removes what has expired (its TTL monitor, once a minute), and one of the owners, in
 // which nobody's sessions are not.
-func indexes() []mongo.IndexModel {
-	owned := bson.D{{Key: fieldOwner, Value: bson.D{{Key: "$exists", Value: true}}}}
+func (l *layout) indexes() []mongo.IndexModel {
+	owned := bson.D{{Key: l.owner, Value: bson.D{{Key: "$exists", Value: true}}}}
 	return []mongo.IndexModel{
 		{
-			Keys:    bson.D{{Key: fieldDeadline, Value: 1}},
+			Keys:    bson.D{{Key: l.deadline, Value: 1}},
 			Options: options.Index().SetName(indexDeadline).SetExpireAfterSeconds(0),
 		},
 		{
-			Keys:    bson.D{{Key: fieldOwner, Value: 1}, {Key: fieldID, Value: 1}},
+			Keys:    bson.D{{Key: l.owner, Value: 1}, {Key: l.id, Value: 1}},
 			Options: options.Index().SetName(indexOwner).SetPartialFilterExpression(owned),
 		},
 	}
@@ -49,11 +49,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if _, err := s.clock(ctx, reads); err != nil {
 		return s.fail("migrate", err)
 	}
-	return s.fail("migrate", s.run(ctx, call.Kind{Patience: 30}, func(ctx context.Context, _ bool) error {
+	return s.fail("migrate", s.run(ctx, call.Kind{Patience: 30, Ends: true}, func(ctx context.Context, _ bool) error {
 		if err := s.suits(ctx); err != nil {
 			return err
 		}
-		_, err := s.docs.Indexes().CreateMany(ctx, indexes())
+		_, err := s.docs.Indexes().CreateMany(ctx, s.doc.indexes())
 		return err
 	}))
 }
@@ -101,16 +101,20 @@ func (s *Store) clock(ctx context.Context, k call.Kind) (at bson.DateTime, err e
 		case err != nil:
 			return err
 		case is.Version < oldest:
-			return &refusal{"the server is older than MongoDB 5.0, and cannot add to a date"}
+			return &refusal{text: "the server is older than MongoDB 5.0, and cannot add to a date"}
 		case !is.Writable:
-			return &refusal{"the server is not the primary, and what it has may be old: name the members of the replica set in the URL, and not directConnection"}
+			return &refusal{passes: true, text: "the server is not the primary, and what it has may be old: name the members of the replica set in the URL, and not directConnection"}
 		}
 		return nil
 	})
 	return is.At, err
 }
 
-// refusal is a server that is not fit, or not now.
-type refusal struct{ text string }
+// refusal is a server that is not fit; or not now, if it passes: the driver may not have
+// heard of an election yet.
+type refusal struct {
+	text   string
+	passes bool
+}
 
 func (e *refusal) Error() string { return e.text }

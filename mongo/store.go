@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
@@ -52,6 +53,7 @@ func (o *Options) maxData() int {
 // Store keeps sessions in a collection. It is safe for use by many goroutines.
 type Store struct {
 	docs  *mongo.Collection
+	doc   layout
 	opts  Options
 	calls call.Caller
 	once  sync.Once // of Close
@@ -83,7 +85,7 @@ func New(collection *mongo.Collection, opts *Options) (*Store, error) {
 	if collection == nil {
 		return nil, errors.Join(errors.New("mongo: no collection"), store.ErrInvalid)
 	}
-	s := &Store{}
+	s := &Store{doc: own}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -109,11 +111,18 @@ func (s *Store) Load(ctx context.Context, id string) (store.Entry, error) {
 	return e, s.fail("load", err)
 }
 
+func (s *Store) byID(id string) bson.D { return bson.D{{Key: s.doc.id, Value: id}} }
+
+// byDeadline is what ends after, or until, a moment.
+func (s *Store) byDeadline(operator string, at bson.DateTime) bson.E {
+	return bson.E{Key: s.doc.deadline, Value: bson.D{{Key: operator, Value: at}}}
+}
+
 // find reads a session. That it has expired is seen here, by the server's clock, so that
 // the filter is nothing but the id.
 func (s *Store) find(ctx context.Context, id string, data bool) (e store.Entry, err error) {
 	unread := store.ErrNotFound
-	err = s.each(ctx, byID(id), nil, data, func(_ string, found store.Entry, err error) bool {
+	err = s.each(ctx, s.byID(id), nil, options.Aggregate(), data, func(_ string, found store.Entry, err error) bool {
 		e, unread = found, err
 		return false
 	})
@@ -133,7 +142,7 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 		return 0, s.fail("create", err)
 	}
 	rev := store.NewRevision()
-	filter, pipeline := byID(id), created(id, rec, ttl, rev)
+	filter, pipeline := s.byID(id), s.doc.created(id, rec, ttl, rev)
 	err := s.run(ctx, writes, func(ctx context.Context, unsure bool) error {
 		for range tries {
 			r, err := s.docs.UpdateOne(ctx, filter, pipeline, options.UpdateOne().SetUpsert(true))
@@ -147,8 +156,8 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 			case err == store.ErrNotFound: // it has ended in between
 			case err != nil:
 				return err
-			case found == rev && unsure:
-				return nil // our first attempt was applied
+			case found == rev:
+				return nil // an attempt before this one was applied
 			case unsure:
 				return store.ErrUnknown // somebody built on it, or was quicker
 			default:
@@ -169,7 +178,7 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 		return 0, s.fail("update", err)
 	}
 	rev := store.NewRevision()
-	filter, pipeline := byID(id), updated(rec, ttl, rev, base)
+	filter, pipeline := s.byID(id), s.doc.updated(rec, ttl, rev, base)
 	err := s.run(ctx, writes, func(ctx context.Context, unsure bool) error {
 		for range tries {
 			r, err := s.docs.UpdateOne(ctx, filter, pipeline)
@@ -178,8 +187,8 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 			}
 			switch found, err := s.revision(ctx, id); {
 			case err == nil && found == base: // nobody's doing: it is there
-			case err == nil && found == rev && unsure:
-				return nil // our first attempt was applied
+			case err == nil && found == rev:
+				return nil // an attempt before this one was applied
 			case err != nil && err != store.ErrNotFound:
 				return err
 			case unsure:
@@ -203,7 +212,7 @@ func (s *Store) Touch(ctx context.Context, id string, ttl time.Duration) error {
 	if err := s.check(store.CheckTouch(ctx, id, ttl)); err != nil {
 		return s.fail("touch", err)
 	}
-	filter, pipeline := byID(id), touched(ttl)
+	filter, pipeline := s.byID(id), s.doc.touched(ttl)
 	return s.fail("touch", s.run(ctx, writes, func(ctx context.Context, _ bool) error {
 		for range tries {
 			r, err := s.docs.UpdateOne(ctx, filter, pipeline)
@@ -226,7 +235,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 		return s.fail("delete", err)
 	}
 	return s.fail("delete", s.run(ctx, writes, func(ctx context.Context, _ bool) error {
-		_, err := s.docs.DeleteOne(ctx, byID(id))
+		_, err := s.docs.DeleteOne(ctx, s.byID(id))
 		return err
 	}))
 }
@@ -264,7 +273,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() { // a second caller waits for the first
 		s.sweep.End()
 		if s.owned {
-			ctx, cancel := context.WithTimeout(context.Background(), s.calls.Limit())
+			ctx, cancel := context.WithTimeout(context.Background(), min(s.calls.Limit(), time.Minute))
 			defer cancel()
 			err = s.docs.Database().Client().Disconnect(ctx)
 		}

@@ -21,7 +21,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, s.fail("sweep", err)
 	}
-	n, err := s.remove(ctx, bson.D{byDeadline("$lte", at)})
+	n, err := s.remove(ctx, bson.D{s.byDeadline("$lte", at)})
 	return n, s.fail("sweep", err)
 }
 
@@ -43,7 +43,7 @@ func (s *Store) remove(ctx context.Context, filter bson.D) (total int, err error
 		if err != nil || len(ids) == 0 {
 			return total, err
 		}
-		which := append(bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}, filter...)
+		which := append(bson.D{{Key: s.doc.id, Value: bson.D{{Key: "$in", Value: ids}}}}, filter...)
 		err = s.run(ctx, sweeps, func(ctx context.Context, _ bool) error {
 			r, err := s.docs.DeleteMany(ctx, which)
 			if r != nil {
@@ -62,7 +62,7 @@ func (s *Store) remove(ctx context.Context, filter bson.D) (total int, err error
 
 // ids are those of a batch of what the filter finds.
 func (s *Store) ids(ctx context.Context, filter bson.D, size int) (ids bson.A, err error) {
-	opts := options.Find().SetProjection(bson.D{{Key: fieldID, Value: 1}}).SetLimit(int64(size)).SetBatchSize(int32(size))
+	opts := options.Find().SetProjection(bson.D{{Key: s.doc.id, Value: 1}}).SetLimit(int64(size)).SetBatchSize(int32(size))
 	if len(filter) == 1 {
 		opts.SetSort(bson.D{{Key: filter[0].Key, Value: 1}}) // the oldest first
 	}
@@ -75,7 +75,7 @@ func (s *Store) ids(ctx context.Context, filter bson.D, size int) (ids bson.A, e
 		defer c.Close(ctx)
 		for c.Next(ctx) {
 			// Of whatever type: who clears a collection wants all of it gone.
-			id := c.Current.Lookup(fieldID)
+			id := c.Current.Lookup(s.doc.id)
 			ids = append(ids, bson.RawValue{Type: id.Type, Value: append([]byte(nil), id.Value...)})
 		}
 		return c.Err()

@@ -297,11 +297,34 @@ func (x *collection) explained(tb testing.TB, cmd bson.Raw) string {
 	if err := x.Database().RunCommand(tb.Context(), explain).Decode(&plan); err != nil {
 		tb.Fatalf("%s: %v", plain[0].Key, err)
 	}
-	text, err := bson.MarshalExtJSON(plan, false, false)
+	var all bson.D
+	if err := bson.Unmarshal(plan, &all); err != nil {
+		tb.Fatal(err)
+	}
+	text, err := bson.MarshalExtJSON(chosen(all), false, false)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return string(text)
+}
+
+// chosen is a plan without those that the server has rejected.
+func chosen(plan any) any {
+	switch p := plan.(type) {
+	case bson.D:
+		var out bson.D
+		for _, e := range p {
+			if e.Key != "rejectedPlans" {
+				out = append(out, bson.E{Key: e.Key, Value: chosen(e.Value)})
+			}
+		}
+		return out
+	case bson.A:
+		for i := range p {
+			p[i] = chosen(p[i])
+		}
+	}
+	return plan
 }
 
 // Every query of the store is done by an index, whatever the planner might prefer in a
