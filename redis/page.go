@@ -3,40 +3,22 @@ package redis
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sojourn-go/sojourn/internal/call"
+	"github.com/sojourn-go/sojourn/internal/seen"
 	"github.com/sojourn-go/sojourn/store"
 )
-
-// seen remembers ids by 16 bytes each.
-type seen struct {
-	a, b maphash.Seed
-	ids  map[[2]uint64]struct{}
-}
-
-func newSeen() *seen {
-	return &seen{maphash.MakeSeed(), maphash.MakeSeed(), map[[2]uint64]struct{}{}}
-}
-
-// first reports whether id comes for the first time.
-func (s *seen) first(id string) bool {
-	h := [2]uint64{maphash.String(s.a, id), maphash.String(s.b, id)}
-	_, again := s.ids[h]
-	s.ids[h] = struct{}{}
-	return !again
-}
 
 // pages calls f with the ids of all sessions, or of those in an owner's index, at most so
 // many at a time and none twice, until it returns false or an error.
 func (s *Store) pages(ctx context.Context, owner string, size int, f func(ids []string) (bool, error)) error {
-	known := newSeen()
+	known := seen.New()
 	var ids []string
 	take := func(id string) {
-		if known.first(id) {
+		if known.First(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -229,7 +211,7 @@ func share(indexes int) int { return max(page/indexes, 8) }
 // those of which f says that their entry stays. Entries are in the order of their
 // deadlines: what is touched meanwhile comes again later.
 func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (stay []bool, err error)) error {
-	stuck := newSeen()
+	stuck := seen.New()
 	for {
 		again, err := s.pass(ctx, owner, stuck, f)
 		if err != nil || !again {
@@ -241,7 +223,7 @@ func (s *Store) owned(ctx context.Context, owner string, f func(ids []string) (s
 // pass is one way through the indexes, past the entries that stay. One more is wanted if one
 // stayed for the first time: somebody else may have taken it out, and then what came after it
 // was passed over. What stays again is not there to be taken out, as while its slot moves.
-func (s *Store) pass(ctx context.Context, owner string, stuck *seen, f func(ids []string) (stay []bool, err error)) (again bool, err error) {
+func (s *Store) pass(ctx context.Context, owner string, stuck *seen.IDs, f func(ids []string) (stay []bool, err error)) (again bool, err error) {
 	type index struct{ tag, from int }
 	open := make([]index, len(s.tags))
 	for i := range open {
@@ -284,7 +266,7 @@ func (s *Store) pass(ctx context.Context, owner string, stuck *seen, f func(ids 
 			for j, stays := range stay {
 				if stays {
 					open[of[n+j]].from++
-					again = stuck.first(ids[n+j]) || again
+					again = stuck.First(ids[n+j]) || again
 				}
 			}
 		}

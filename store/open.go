@@ -30,6 +30,9 @@ var homes = map[string]string{
 	"mongodb":     "github.com/sojourn-go/sojourn/mongo",
 	"mongodb+srv": "github.com/sojourn-go/sojourn/mongo",
 
+	"orientdb":  "github.com/sojourn-go/sojourn/orientdb",
+	"orientdbs": "github.com/sojourn-go/sojourn/orientdb",
+
 	"redis":           "github.com/sojourn-go/sojourn/redis",
 	"rediss":          "github.com/sojourn-go/sojourn/redis",
 	"redis+sentinel":  "github.com/sojourn-go/sojourn/redis",

@@ -20,6 +20,7 @@ import (
 	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/mongo"
+	"github.com/sojourn-go/sojourn/orientdb"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/session"
@@ -27,7 +28,7 @@ import (
 )
 
 func run(ctx context.Context, addr, storeURL string) error {
-	s, err := store.Open(ctx, storeURL, memory.Opener, file.Opener, postgres.Opener, redis.Opener, mongo.Opener)
+	s, err := store.Open(ctx, storeURL, memory.Opener, file.Opener, postgres.Opener, redis.Opener, mongo.Opener, orientdb.Opener)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func run(ctx context.Context, addr, storeURL string) error {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the `address` to listen on")
-	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, file:./sessions, postgres://user:password@host/database, redis://host:6379 or mongodb://host/database")
+	storeURL := flag.String("store", "memory:", "the `URL` of the store, like memory:, file:./sessions, postgres://user:password@host/database, redis://host:6379, mongodb://host/database or orientdb://user:password@host/database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

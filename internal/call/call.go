@@ -33,6 +33,7 @@ const (
 	Again                // it was not applied, and can be repeated as if for the first time
 	Anew                 // likewise, a few times: it has to be prepared anew
 	Lost                 // it may have been applied
+	Unclear              // likewise, and it was answered: the same again, a few times, may tell
 )
 
 // Caller makes the calls of one store.
@@ -116,11 +117,11 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 		}
 		if _, ok := errors.AsType[*question](err); ok && v == Lost {
 			v = Again
+		} else if ok && v == Unclear {
+			v = Anew
 		}
-		switch v {
-		case Lost:
-			unsure = unsure || k.Writes
-		case Anew:
+		unsure = unsure || k.Writes && (v == Lost || v == Unclear)
+		if v == Anew || v == Unclear {
 			anew++
 		}
 		if v == Final || anew > 3 || ctx.Err() != nil || !Pause(attempt, n) {

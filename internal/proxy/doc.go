@@ -13,8 +13,8 @@
 // Without a protocol it is blind: it hands on bytes, and makes the faults that need
 // no more. With a [Protocol], which knows where requests and replies begin and end, it
 // can also lose one write, or the reply to one, and count errors. A protocol is a
-// file of this package when several modules want it (mongo.go, postgres.go, redis.go),
-// and is a test's own otherwise.
+// file of this package when several modules want it (mongo.go, orientdb.go, postgres.go,
+// redis.go), and is a test's own otherwise.
 //
 // Without a fault it is as transparent as a proxy can be: a FIN is handed on as a
 // FIN and a reset to the client as a reset, data that came before it first. A server

@@ -15,6 +15,7 @@ import (
 	"github.com/sojourn-go/sojourn/file"
 	"github.com/sojourn-go/sojourn/memory"
 	"github.com/sojourn-go/sojourn/mongo"
+	"github.com/sojourn-go/sojourn/orientdb"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/redis"
 	"github.com/sojourn-go/sojourn/store"
@@ -22,7 +23,7 @@ import (
 
 // byURL opens what a setting names. Closing the store closes its client too.
 func byURL(ctx context.Context, url string) (store.Store, error) {
-	return store.Open(ctx, url, memory.Opener, file.Opener, postgres.Opener, redis.Opener, mongo.Opener)
+	return store.Open(ctx, url, memory.Opener, file.Opener, postgres.Opener, redis.Opener, mongo.Opener, orientdb.Opener)
 }
 
 // byPool uses a pool that the program has anyway, and that stays its own to close.

@@ -1,0 +1,2 @@
+// Package orientdb keeps sessions in a class of OrientDB.
+package orientdb
