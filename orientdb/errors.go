@@ -159,6 +159,9 @@ func judge(err error) call.Verdict {
 	if errors.Is(err, errBarred) || errors.Is(err, errType) || errors.Is(err, errLong) {
 		return call.Final
 	}
+	if errors.Is(err, errStrange) {
+		return call.Unclear
+	}
 	if n, ok := errors.AsType[*net.OpError](err); ok && n.Op == "dial" {
 		return call.Again // nothing was sent
 	}

@@ -29,11 +29,11 @@ type Verdict int
 
 // The verdicts.
 const (
-	Final Verdict = iota // it was answered: the same again would get the same answer
-	Again                // it was not applied, and can be repeated as if for the first time
-	Anew                 // likewise, a few times: it has to be prepared anew
-	Lost                 // it may have been applied
-	Unclear              // likewise, and it was answered: the same again, a few times, may tell
+	Final   Verdict = iota // it was answered: the same again would get the same answer
+	Again                  // it was not applied, and can be repeated as if for the first time
+	Anew                   // likewise, a few times: it has to be prepared anew
+	Lost                   // it may have been applied
+	Unclear                // likewise, and it was answered: the same again, a few times, may tell
 )
 
 // Caller makes the calls of one store.

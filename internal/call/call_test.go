@@ -37,7 +37,7 @@ func scripted(calls *[]bool, verdicts ...call.Verdict) func(context.Context, boo
 }
 
 func TestRunRepeats(t *testing.T) {
-	const f, a, w, l = call.Final, call.Again, call.Anew, call.Lost
+	const f, a, w, l, u = call.Final, call.Again, call.Anew, call.Lost, call.Unclear
 	for name, c := range map[string]struct {
 		kind     call.Kind
 		verdicts []call.Verdict
@@ -53,6 +53,9 @@ func TestRunRepeats(t *testing.T) {
 		"lost, refused":     {call.Writes, []call.Verdict{l, a, a}, []bool{false, true, true, true}, false, false},
 		"lost, an answer":   {call.Writes, []call.Verdict{l, f}, []bool{false, true}, true, true},
 		"anew for ever":     {call.Writes, []call.Verdict{w, w, w, w, w}, []bool{false, false, false, false}, false, true},
+		"unclear, a write":  {call.Writes, []call.Verdict{u}, []bool{false, true}, false, false},
+		"unclear for ever":  {call.Writes, []call.Verdict{u, u, u, u, u}, []bool{false, true, true, true}, true, true},
+		"unclear, a read":   {call.Reads, []call.Verdict{u, u, u, u, u}, []bool{false, false, false, false}, false, true},
 		"refused, answered": {call.Writes, []call.Verdict{a, f}, []bool{false, false}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {

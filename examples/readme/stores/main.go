@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"net/http"
 	"os"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -40,6 +41,11 @@ func byClient(client goredis.UniversalClient) (*redis.Store, error) {
 // byCollection uses a collection of a client that the program has anyway.
 func byCollection(collection *mongodriver.Collection) (*mongo.Store, error) {
 	return mongo.New(collection, &mongo.Options{OnError: func(err error) { log.Print(err) }})
+}
+
+// byHTTP uses a client that the program has anyway; nil would be one of the store's own.
+func byHTTP(server, user, password string, client *http.Client) (*orientdb.Store, error) {
+	return orientdb.New(&orientdb.Database{URL: server, Name: "shop", User: user, Password: password, Client: client}, nil)
 }
 
 func run(ctx context.Context, url string) error {
@@ -89,4 +95,12 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Print(m.Close())
+	o, err := byHTTP(os.Getenv("ORIENTDB_URL"), os.Getenv("ORIENTDB_USER"), os.Getenv("ORIENTDB_PASSWORD"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := o.Migrate(ctx); err != nil { // its class
+		log.Fatal(err)
+	}
+	log.Print(o.Close())
 }

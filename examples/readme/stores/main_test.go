@@ -48,3 +48,13 @@ func TestByCollection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestByHTTP(t *testing.T) {
+	s, err := byHTTP("http://localhost:2480", "user", "password", nil) // asks nothing yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
