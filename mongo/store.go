@@ -152,16 +152,9 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 			if err != nil || r.UpsertedCount+r.ModifiedCount > 0 {
 				return err
 			}
-			switch found, err := s.revision(ctx, id); {
-			case err == store.ErrNotFound: // it has ended in between
-			case err != nil:
+			found, err := s.revision(ctx, id)
+			if again, err := call.Refused(found, err, rev, 0, unsure); !again {
 				return err
-			case found == rev:
-				return nil // an attempt before this one was applied
-			case unsure:
-				return store.ErrUnknown // somebody built on it, or was quicker
-			default:
-				return store.ErrExists
 			}
 		}
 		return errBarred
@@ -185,18 +178,9 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 			if err != nil || r.ModifiedCount > 0 { // a new revision is always a change
 				return err
 			}
-			switch found, err := s.revision(ctx, id); {
-			case err == nil && found == base: // nobody's doing: it is there
-			case err == nil && found == rev:
-				return nil // an attempt before this one was applied
-			case err != nil && err != store.ErrNotFound:
+			found, err := s.revision(ctx, id)
+			if again, err := call.Refused(found, err, rev, base, unsure); !again {
 				return err
-			case unsure:
-				return store.ErrUnknown // somebody built on it, or was quicker
-			case err != nil:
-				return store.ErrNotFound
-			default:
-				return store.ErrConflict
 			}
 		}
 		return errBarred

@@ -87,12 +87,15 @@ type layout struct {
 	// page is what follows a place in the order of the records.
 	page func(q store.Query, after place, size int) statement
 
+	revise  func(store.Record) store.Revision // the revision that a write of the record makes
 	key     func(p params, id string) params
 	session func(p params, rec store.Record, ttl time.Duration, rev store.Revision) params
 	base    func(p params, base store.Revision) params
 	life    func(p params, ttl time.Duration) params
 	owned   func(p params, owner string) params
 	decode  func(row) (id string, e store.Entry, err error)
+
+	schema string // the statements that make the class under its default name
 }
 
 // own is the layout of this package, in a class.
@@ -117,12 +120,14 @@ func own(class string) *layout {
 			// The fields first: the clock is in them.
 			return fill(strings.Replace(sql, "{fields}", which, 1), "{place}", string(after), "{page}", strconv.Itoa(size))
 		},
+		revise:  func(store.Record) store.Revision { return store.NewRevision() },
 		key:     func(p params, id string) params { return p.text("id", idPrefix, id) },
 		session: session,
 		base:    func(p params, base store.Revision) params { return p.number("base", int64(base)) },
 		life:    func(p params, ttl time.Duration) params { return p.number("life", milliseconds(ttl)) },
 		owned:   func(p params, owner string) params { return p.text("owner", ownerPrefix, owner) },
 		decode:  decode,
+		schema:  Schema,
 	}
 }
 

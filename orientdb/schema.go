@@ -102,12 +102,13 @@ func (o *Options) DDL() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("orientdb: %w", err)
 	}
-	return n.ddl(), nil
+	return n.in(Schema), nil
 }
 
-func (n names) ddl() string {
-	s := strings.ReplaceAll(Schema, "`sessions`", quote(n.class))
-	return strings.ReplaceAll(s, "`sessions.", "`"+n.class+".")
+// in returns the statements with the real name in them.
+func (n names) in(sql string) string {
+	sql = strings.ReplaceAll(sql, "`sessions`", quote(n.class))
+	return strings.ReplaceAll(sql, "`sessions.", "`"+n.class+".")
 }
 
 // Migrate makes the class and its indexes, and the database if it is missing and
@@ -134,7 +135,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return s.fail("migrate", err)
 	}
 	return s.fail("migrate", s.run(ctx, makes, func(ctx context.Context, _ bool) error {
-		for sql := range strings.SplitSeq(s.names.ddl(), ";\n") {
+		for sql := range strings.SplitSeq(s.names.in(s.doc.schema), ";\n") {
 			if _, err := s.ask(ctx, prepare(sql).with().body()); err != nil {
 				return err
 			}

@@ -182,7 +182,7 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 	if err := s.check(store.CheckCreate(ctx, id, rec, ttl, s.opts.maxData())); err != nil {
 		return 0, s.fail("create", err)
 	}
-	rev := store.NewRevision()
+	rev := s.doc.revise(rec)
 	request := s.doc.session(s.doc.key(s.doc.create.with(), id), rec, ttl, rev).body()
 	err := s.run(ctx, writes, func(ctx context.Context, unsure bool) error {
 		for range tries {
@@ -190,19 +190,12 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 			if !isDuplicate(err) {
 				return err
 			}
-			switch found, err := s.revision(ctx, id); {
-			case err == store.ErrNotFound: // it has expired, or ended in between
-				if err := s.free(ctx, id); err != nil {
-					return err
-				}
-			case err != nil:
+			found, err := s.revision(ctx, id)
+			if again, err := call.Refused(found, err, rev, 0, unsure); !again {
 				return err
-			case found == rev:
-				return nil // an attempt before this one was applied
-			case unsure:
-				return store.ErrUnknown // somebody built on it, or was quicker
-			default:
-				return store.ErrExists
+			}
+			if err := s.free(ctx, id); err != nil { // of what has expired
+				return err
 			}
 		}
 		return errBarred
@@ -218,7 +211,7 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 	if err := s.check(store.CheckUpdate(ctx, id, rec, ttl, base, s.opts.maxData())); err != nil {
 		return 0, s.fail("update", err)
 	}
-	rev := store.NewRevision()
+	rev := s.doc.revise(rec)
 	request := s.doc.base(s.doc.session(s.doc.key(s.doc.update.with(), id), rec, ttl, rev), base).body()
 	err := s.run(ctx, writes, func(ctx context.Context, unsure bool) error {
 		for range tries {
@@ -226,18 +219,9 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 			if err != nil || n > 0 {
 				return err
 			}
-			switch found, err := s.revision(ctx, id); {
-			case err == nil && found == base: // nobody's doing: it is there
-			case err == nil && found == rev:
-				return nil // an attempt before this one was applied
-			case err != nil && err != store.ErrNotFound:
+			found, err := s.revision(ctx, id)
+			if again, err := call.Refused(found, err, rev, base, unsure); !again {
 				return err
-			case unsure:
-				return store.ErrUnknown // somebody built on it, or was quicker
-			case err != nil:
-				return store.ErrNotFound
-			default:
-				return store.ErrConflict
 			}
 		}
 		return errBarred

@@ -133,17 +133,9 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 			if err != nil || tag.RowsAffected() > 0 {
 				return err
 			}
-			switch found, err := s.revision(ctx, c, id); {
-			case err == store.ErrNotFound:
-				continue // it ended in between
-			case err != nil:
+			found, err := s.revision(ctx, c, id)
+			if again, err := call.Refused(found, err, rev, 0, unsure); !again {
 				return err
-			case found == rev && unsure:
-				return nil // our first attempt was applied
-			case unsure:
-				return store.ErrUnknown // somebody built on it, or was quicker
-			default:
-				return store.ErrExists
 			}
 		}
 		return errBarred
@@ -168,19 +160,8 @@ func (s *Store) Update(ctx context.Context, id string, rec store.Record, ttl tim
 				return err
 			}
 			found, err := s.revision(ctx, c, id)
-			switch {
-			case err == nil && found == base:
-				continue // not to be expected
-			case err == nil && found == rev && unsure:
-				return nil // our first attempt was applied
-			case err != nil && err != store.ErrNotFound:
+			if again, err := call.Refused(found, err, rev, base, unsure); !again {
 				return err
-			case unsure:
-				return store.ErrUnknown // somebody built on it, or was quicker
-			case err != nil:
-				return store.ErrNotFound
-			default:
-				return store.ErrConflict
 			}
 		}
 		return errBarred
