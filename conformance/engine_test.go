@@ -170,6 +170,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestHangOnALockInABubble(t *testing.T) {
+	t.Parallel() // it waits in real time
 	var mu sync.Mutex
 	forgets := stub{load: func(context.Context, string) (store.Entry, error) {
 		mu.Lock() // and no Unlock
@@ -205,6 +206,7 @@ func TestLeftoversEndNoBubble(t *testing.T) {
 }
 
 func TestLeftoversOnALock(t *testing.T) {
+	t.Parallel() // it waits in real time
 	var mu sync.Mutex
 	mu.Lock()
 	defer mu.Unlock()

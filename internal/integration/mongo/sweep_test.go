@@ -158,6 +158,8 @@ func TestSweepAsksAgain(t *testing.T) {
 // A batch that takes longer than a call may is made smaller, for whatever removes many.
 func TestSlowBatches(t *testing.T) {
 	t.Parallel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for what, call := range map[string]func(s *mongo.Store) error{
 		"sweep": func(s *mongo.Store) error {
 			n, err := s.Sweep(t.Context())
@@ -169,17 +171,17 @@ func TestSlowBatches(t *testing.T) {
 		"clear":        func(s *mongo.Store) error { return s.Clear(t.Context()) },
 		"delete owner": func(s *mongo.Store) error { _, err := s.DeleteOwner(t.Context(), "o"); return err },
 	} {
-		t.Run(what, func(t *testing.T) {
-			x := newCollection(t, shared.URL(t))
-			x.withoutTTL(t)
-			x.fill(t, 600, func(i int) session { return session{id: fmt.Sprint("n", i), owner: "o", left: -hour} })
-			// The network holds a command up that removes many, for longer than the call.
-			s := x.open(t, mongotest.Client(t, x.url, nil, noRepeats, func(o *options.ClientOptions) { o.SetDialer(slowIfLong{}) }))
+		x := newCollection(t, shared.URL(t))
+		x.withoutTTL(t)
+		x.fill(t, 600, func(i int) session { return session{id: fmt.Sprint("n", i), owner: "o", left: -hour} })
+		// The network holds a command up that removes many, for longer than the call.
+		s := x.open(t, mongotest.Client(t, x.url, nil, noRepeats, func(o *options.ClientOptions) { o.SetDialer(slowIfLong{}) }))
+		wg.Go(func() {
 			if err := call(s); err != nil {
-				t.Error(err)
+				t.Errorf("%s: %v", what, err)
 			}
 			if n, err := x.CountDocuments(t.Context(), bson.D{}); n != 0 || err != nil {
-				t.Errorf("%d are left, %v", n, err)
+				t.Errorf("%s: %d are left, %v", what, n, err)
 			}
 		})
 	}

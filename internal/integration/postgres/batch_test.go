@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -129,36 +131,59 @@ func TestMovedWhileOwnersEnd(t *testing.T) {
 // Batches of sessions so large that one takes longer than a call may are made smaller.
 func TestLargeSessionsInBatches(t *testing.T) {
 	t.Parallel()
-	x := newTable(t, shared.URL(t))
-	// The server is as slow as a small one would be with a megabyte each.
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	// At once, since most of it is to wait for the server. A batch of 500 takes over two of the
+	// second that a call has.
+	for what, call := range map[string]func(x *table, s *postgres.Store) error{
+		"DeleteOwner":          func(_ *table, s *postgres.Store) error { _, err := s.DeleteOwner(t.Context(), "o"); return err },
+		"Clear":                func(_ *table, s *postgres.Store) error { return s.Clear(t.Context()) },
+		"Sweep of what is due": func(_ *table, s *postgres.Store) error { return swept(s.Sweep(t.Context())) },
+		"Sweep of what is not due": func(x *table, s *postgres.Store) error {
+			_, err := x.pool.Exec(t.Context(), `UPDATE `+x.name()+` SET due = now() + interval '1 day'`)
+			return errors.Join(err, swept(s.Sweep(t.Context())))
+		},
+	} {
+		x := newTable(t, shared.URL(t))
+		x.slow(t)
+		x.opts.Timeout = time.Second
+		s := x.open(t, x.pool)
+		if strings.HasPrefix(what, "Sweep") {
+			x.fill(t, large)
+		} else {
+			x.many(t, "o", large)
+		}
+		wg.Go(func() {
+			if err := call(x, s); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			if n, err := s.Count(t.Context()); n != 0 || err != nil {
+				t.Errorf("%s: %d are left, %v", what, n, err)
+			}
+		})
+	}
+}
+
+const large = 600 // sessions, more than a batch
+
+// swept is an error unless a sweep has removed them all.
+func swept(n int, err error) error {
+	if err == nil && n < large {
+		err = fmt.Errorf("%d were swept, want %d", n, large)
+	}
+	return err
+}
+
+// slow has the server remove as slowly as a small one would with a megabyte each.
+func (x *table) slow(t *testing.T) {
+	t.Helper()
+	name := x.opts.Table + "_slow"
 	x.exec(t, fmt.Sprintf(`
 CREATE FUNCTION %[1]q() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.004); RETURN OLD; END $$;
-CREATE TRIGGER slow BEFORE DELETE ON %[2]s FOR EACH ROW EXECUTE FUNCTION %[1]q()`, x.opts.Table+"_slow", x.name()))
+CREATE TRIGGER slow BEFORE DELETE ON %[2]s FOR EACH ROW EXECUTE FUNCTION %[1]q()`, name, x.name()))
 	t.Cleanup(func() {
-		_, _ = x.pool.Exec(context.Background(), fmt.Sprintf(`DROP TABLE %s; DROP FUNCTION %q`, x.name(), x.opts.Table+"_slow"))
+		_, _ = x.pool.Exec(context.Background(), fmt.Sprintf(`DROP TABLE %s; DROP FUNCTION %q`, x.name(), name))
 	})
-	x.opts.Timeout = time.Second // a batch of 500 takes over two
-	s := x.open(t, x.pool)
-	x.many(t, "o", 600)
-	if _, err := s.DeleteOwner(t.Context(), "o"); err != nil {
-		t.Errorf("DeleteOwner: %v", err)
-	}
-	x.many(t, "o", 600)
-	if err := s.Clear(t.Context()); err != nil {
-		t.Errorf("Clear: %v", err)
-	}
-	x.fill(t, 600)
-	if n, err := s.Sweep(t.Context()); n < 600 || err != nil {
-		t.Errorf("Sweep of what is due: %d, %v", n, err)
-	}
-	x.fill(t, 600)
-	x.exec(t, `UPDATE `+x.name()+` SET due = now() + interval '1 day'`)
-	if n, err := s.Sweep(t.Context()); n < 600 || err != nil {
-		t.Errorf("Sweep of what is not due: %d, %v", n, err)
-	}
-	if n, err := s.Count(t.Context()); n != 0 || err != nil {
-		t.Errorf("%d are left, %v", n, err)
-	}
 }
 
 // Four stores make the table at once, two of which find it by the search path; in a

@@ -68,21 +68,16 @@ func TestConformance(t *testing.T) {
 	conform(t, server.New(t, server.Redis()), redistest.Subject, reports.Save(t))
 }
 
-func TestConformanceOfValkey(t *testing.T) {
-	t.Parallel()
-	conform(t, server.New(t, server.Valkey()), redistest.Subject, reports.Save(t))
-}
-
 // Three masters, each of which has a part of the sessions, and all of which are killed.
 func TestConformanceOfCluster(t *testing.T) {
 	t.Parallel()
 	conform(t, server.New(t, server.RedisCluster(0)), redistest.Subject, reports.Save(t))
 }
 
-// The same against further versions.
+// The same against further versions, Valkey among them.
 func TestConformanceOfVersions(t *testing.T) {
 	t.Parallel()
-	for _, image := range server.Images(t, server.RedisMoreImages, "redis:7.2") {
+	for _, image := range server.Images(t, server.RedisMoreImages, "redis:7.2,valkey/valkey:8") {
 		t.Run(strings.NewReplacer("/", "_", ":", "_").Replace(path.Base(image)), func(t *testing.T) {
 			t.Parallel()
 			conform(t, server.New(t, server.RedisImage(image)), redistest.Subject, reports.Save(t))

@@ -46,11 +46,12 @@ func killUnderLoad(t *testing.T, spec server.Spec) {
 // A server that stands still, with its connections open, holds a call no longer than the
 // store's time or the context's.
 func TestPausedServer(t *testing.T) {
+	t.Parallel()
 	sv := server.New(t, server.Redis())
 	x := newSpace(t, sv.URL())
+	v := create(t, x.open(t, x.client), "a", "")
 	x.opts.Timeout = 300 * time.Millisecond
 	s := x.open(t, x.client)
-	v := create(t, s, "a", "")
 	if err := sv.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -97,6 +97,7 @@ func is(t *testing.T, c *goredis.Client, role string) bool {
 // master, where the client knows it by a name that leads elsewhere now. A call gives up a
 // few at most.
 func TestReadOnlyConnectionsAreGivenUp(t *testing.T) {
+	t.Parallel()
 	for _, idle := range []int{1, 8} {
 		t.Run(fmt.Sprint(idle, " connections"), func(t *testing.T) {
 			x, other := newSpace(t, server.New(t, server.Redis()).URL()), server.New(t, server.Redis())
@@ -139,6 +140,7 @@ func TestReadOnlyConnectionsAreGivenUp(t *testing.T) {
 
 // A server that is a replica says so at once, with what to do.
 func TestReplicaAnswersAtOnce(t *testing.T) {
+	t.Parallel()
 	x := newSpace(t, server.New(t, server.Redis()).URL())
 	x.opts.Timeout = 20 * time.Second
 	s := x.open(t, x.client)

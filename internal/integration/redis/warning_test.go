@@ -113,6 +113,7 @@ func TestEvictionIsTold(t *testing.T) {
 
 // Servers that are not what the client takes them for.
 func TestWrongServerIsTold(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	x := newSpace(t, urlOf(t, p.sv, p.master))
 	t.Run("a Sentinel", func(t *testing.T) {

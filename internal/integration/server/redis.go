@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"path"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -22,9 +24,12 @@ func Redis() Spec {
 // RedisMoreImages is the variable that lists images of further versions.
 const RedisMoreImages = "SOJOURN_TEST_REDIS_MORE_IMAGES"
 
-// RedisImage is Redis from another image.
+// RedisImage is Redis from another image, or Valkey if its name says so.
 func RedisImage(image string) Spec {
 	spec := Redis()
+	if strings.Contains(path.Base(image), "valkey") {
+		spec = Valkey()
+	}
 	spec.Image, spec.ImageVar, spec.URLVar = image, "", ""
 	return spec
 }
