@@ -141,6 +141,9 @@ func withoutSRV(rawURL string) string {
 // check refuses what the driver would ignore, or the store would.
 func (t *target) check(cs *connstring.ConnString) error {
 	for name := range cs.UnknownOptions {
+		if strings.Contains(name, "@") { // what stands behind a ? in a password that is not encoded
+			return errors.New("an unknown parameter in the URL, or a ? in its password that should read %3F")
+		}
 		return fmt.Errorf("the parameter %q of the URL is known neither to this package (%s) nor to the driver", name, strings.Join(params, ", "))
 	}
 	if t.database = cs.Database; t.database == "" {

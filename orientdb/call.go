@@ -5,12 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sojourn-go/sojourn/internal/call"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 var (
@@ -34,6 +38,9 @@ func (s *Store) run(ctx context.Context, k call.Kind, f func(ctx context.Context
 		err := f(attempt, unsure)
 		if err == nil || call.Answered(err) {
 			return call.Final, err
+		}
+		if k.Writes && errors.Is(err, errFull) { // whether it was written nobody will ever know
+			return call.Final, fmt.Errorf("%w: %w", store.ErrUnknown, told(err, false))
 		}
 		return judge(err), err
 	})
@@ -70,6 +77,14 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := s.check(nil); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if s.check(nil) != nil { // closed meanwhile: there is nobody else to close the connection
+			s.idle()
+		}
+	}()
 	session := s.session.Load()
 	h := req.Header
 	h["Authorization"] = s.password
@@ -78,7 +93,16 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	if session != nil {
 		h["Cookie"] = []string{cookie + "=" + *session}
 	}
+	var connected atomic.Bool
+	if s.owned != nil { // which does call this
+		req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		}))
+	}
 	resp, err := s.client.Do(req)
+	if err != nil && s.owned != nil && !connected.Load() {
+		return nil, &unsent{err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +172,9 @@ func lines[T any](answer []byte) (found []T, err error) {
 		}
 	}
 	err = d.Decode(&found)
+	if err == nil && found == nil {
+		return nil, errStrange // null is no answer
+	}
 	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return nil, errType
 	}

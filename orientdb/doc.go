@@ -12,14 +12,15 @@
 //	exp    LONG     the end of its life, in milliseconds by the server's clock
 //	due    LONG     the minute of exp; an index
 //
-// [Store.Migrate] makes the class. Every verb that succeeds is one request of one statement;
-// only a write that changed nothing asks a second one why. Every life is made and judged by
-// the server's clock (sysdate()): this machine's does not matter. Lives are rounded up to the
-// millisecond, and last up to one more.
+// [Store.Migrate] makes the class. Every verb that succeeds is one request of one statement.
+// Only a write that changed nothing asks a second one why, and a create in the place of what
+// has expired buries that first. Every life is made and judged by the server's clock
+// (sysdate()): this machine's does not matter. Lives are rounded up to the millisecond, and
+// last up to one more.
 //
 // What has expired is seen by nobody, whatever has been removed. The server removes nothing
 // by itself: a goroutine does so every few minutes ([Options.SweepEvery]), and [Store.Sweep]
-// now, in batches of 500.
+// now, in batches of 512.
 //
 // A session of 512 bytes takes some 700 bytes of the server's disk.
 //
@@ -29,8 +30,8 @@
 // become since it was found: of 200 sessions that were created in the place of expired ones
 // while those were swept, 10 to 15 were lost. So nothing that could be a session is deleted.
 // A session that ends is buried: an UPDATE, which the server does refuse if another write
-// was quicker, takes its id, data and owner away. A minute later the next sweep deletes what
-// is left of it. In 120 rounds of that race nothing was lost.
+// was quicker, takes its id, data and owner away. The next sweep that is a minute later, or
+// two, deletes what is left of it. In 120 rounds of that race nothing was lost.
 //
 // The minute is a margin and no proof: a statement that the server holds for longer than
 // that, after it has found a record and before it writes, could still meet one that is gone;
@@ -53,9 +54,9 @@
 //
 // # A full disk
 //
-// Watch it. The write that meets it gets store.ErrFull, or store.ErrUnknown; from then on
+// Watch it. The write that meets it gets [store.ErrFull] and [store.ErrUnknown]; from then on
 // the server refuses everything with 401, reads and Delete too, until it is started again
-// with room. In four of four tries on a small disk it could not open the database then
+// with room. Some writes get no more than that 401. In four of four tries on a small disk it could not open the database then
 // either, though half of the disk had been made free: have a backup, or be ready to lose
 // all sessions.
 //
@@ -64,18 +65,19 @@
 // A request whose answer was lost is sent again with the same revision, for at most
 // [Options.Timeout] and never beyond the context; see package store. So is one that was
 // refused since another write to the same record was quicker (409), which has written
-// nothing.
+// nothing; of many records it may have written some, and is counted then.
 //
 // A deadline that passes during a call ends it, and its connection. A cancellation does
-// not: the request comes to its end, within Options.Timeout; but Count and Sweep end at
-// once, and everything where Timeout is negative.
+// not: the request comes to its end, within Options.Timeout; but it ends at once what
+// looks for many, and everything where Timeout is negative.
 //
 // # Connections
 //
 // The store's own client keeps up to 100 connections, and gives up those that were idle for
 // 10 seconds: the server does so after 15. For a client of the caller's that is a
-// Transport's MaxIdleConnsPerHost, which is 2 unless it is set, and IdleConnTimeout. Without
-// TLS (https) user, password and sessions cross the network in the clear.
+// Transport's MaxIdleConnsPerHost, which is 2 unless it is set, and IdleConnTimeout. The
+// store's own goes through no proxy, whatever the environment names. Without TLS (https)
+// user, password and sessions cross the network in the clear.
 //
 // Where the server cannot open the database it answers one request twice, with a 401 and
 // then a 500: whoever used the connection next would get another's answer. Every connection

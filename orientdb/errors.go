@@ -30,7 +30,6 @@ type refusal struct {
 type reading struct {
 	text    string
 	kind    error // of package store, or nil
-	exists  bool  // what was to be made is there
 	verdict call.Verdict
 }
 
@@ -59,7 +58,11 @@ var exception = regexp.MustCompile(`^(?:[a-z][a-z0-9_]*\.)+([A-Z][A-Za-z0-9$]*)(
 func refused(resp *http.Response) error {
 	const enough = 64 << 10
 	e := &refusal{status: resp.StatusCode}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, min(max(0, resp.ContentLength-1), enough)))
+	most := int64(enough)
+	if resp.ContentLength >= 0 { // unless somebody in between has cut it into chunks
+		most = min(most, max(0, resp.ContentLength-1))
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, most))
 	content := said(body)
 	if m := exception.FindStringSubmatch(content); m != nil {
 		e.exception = m[1]
@@ -88,13 +91,19 @@ func said(answer []byte) string {
 }
 
 func meaning(status int, exception, content string) reading {
-	switch {
-	case strings.Contains(content, "No space left on device"):
-		return reading{text: "the server's disk is full: it must be started again when there is room", kind: store.ErrFull, verdict: call.Unclear}
-	case strings.Contains(content, "Class not found"), strings.Contains(content, "Cannot find class"):
-		return reading{text: "the class is missing: call Store.Migrate, or have migrate=true in the URL"}
-	case strings.Contains(content, "already exists"):
-		return reading{text: "it exists already", exists: true, verdict: call.Again} // made by another process, meanwhile
+	// Only texts of these, which do not quote what a caller has stored.
+	switch exception {
+	case "IOException":
+		if strings.Contains(content, "No space left on device") {
+			return reading{text: "the server's disk is full: it must be started again when there is room", kind: errFull, verdict: call.Unclear}
+		}
+	case "OCommandExecutionException", "OSchemaException", "OIndexException":
+		switch {
+		case strings.Contains(content, "Class not found"):
+			return reading{text: "the class is missing: call Store.Migrate, or have migrate=true in the URL"}
+		case strings.Contains(content, "already exists"):
+			return reading{text: "it exists already", verdict: call.Again} // made by another process, meanwhile
+		}
 	}
 	if r, ok := exceptions[exception]; ok {
 		return r
@@ -109,6 +118,9 @@ func meaning(status int, exception, content string) reading {
 	case http.StatusForbidden:
 		return reading{text: "the user lacks the right"}
 	case http.StatusBadRequest:
+		if content == "" {
+			return reading{text: "the answer is not OrientDB's: does the address want https?"}
+		}
 		return reading{text: "the server does not understand the statement: it is not OrientDB 3"}
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		return reading{text: "there is no OrientDB at the address"}
@@ -148,6 +160,9 @@ func isDuplicate(err error) bool {
 // errBarred is what remains when a record is there, can be written, and is not.
 var errBarred = errors.New("the server changes no record, and nothing is in the way: is there another unique index on the class, or a hook?")
 
+// errFull is the disk that was full amid a write, and not before it.
+var errFull = fmt.Errorf("%w", store.ErrFull)
+
 // errType is a class that somebody else has made.
 var errType = errors.New("a property of the class is of another type than Store.Migrate makes it")
 
@@ -162,13 +177,42 @@ func judge(err error) call.Verdict {
 	if errors.Is(err, errStrange) {
 		return call.Unclear
 	}
-	if n, ok := errors.AsType[*net.OpError](err); ok && n.Op == "dial" {
-		return call.Again // nothing was sent
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if tlsError(err) != nil {
 		return call.Final
 	}
+	if errors.Is(err, errBuried) || unreached(err) {
+		return call.Again
+	}
 	return call.Lost
+}
+
+// unsent is an error from before there was a connection to send anything by.
+type unsent struct{ error }
+
+func (e *unsent) Unwrap() error { return e.error }
+
+// unreached reports whether there was none; of a client of the caller's that can be told
+// only where it could not dial.
+func unreached(err error) bool {
+	if _, ok := errors.AsType[*unsent](err); ok {
+		return true
+	}
+	n, ok := errors.AsType[*net.OpError](err)
+	return ok && n.Op == "dial"
+}
+
+// tlsError is what the two sides do not agree on, before anything is sent; nil if they do.
+func tlsError(err error) error {
+	if c, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("the server's certificate: %w", c.Err)
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
+		return errors.New("the server does not speak TLS there: the address wants http, or orientdb in place of orientdbs")
+	}
+	if a, ok := errors.AsType[tls.AlertError](err); ok {
+		return fmt.Errorf("the server refuses to speak TLS: %w", a)
+	}
+	return nil
 }
 
 // told returns err without any text that may hold an id, an owner, data or a password. Of
@@ -184,13 +228,13 @@ func told(err error, unsure bool) error {
 		}
 		return &said
 	}
-	for _, known := range []error{errBarred, errType, errLong, errStrange, context.Canceled, context.DeadlineExceeded} {
+	for _, known := range []error{errBarred, errBuried, errType, errLong, errStrange, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return known
 		}
 	}
-	if c, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("the server's certificate: %w", c.Err)
+	if err := tlsError(err); err != nil {
+		return err
 	}
 	if n, ok := errors.AsType[*net.OpError](err); ok {
 		return n

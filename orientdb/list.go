@@ -10,7 +10,7 @@ import (
 )
 
 // page is how many sessions a listing asks for at a time; where that takes longer than a
-// call may, or is too long an answer, since their data is large, one in eight.
+// call may, or is too long an answer, since their data is large, an eighth of it, and so on.
 const page = 512
 
 // List implements [store.Lister], in pages in the order of the server's own ids of the
@@ -23,12 +23,10 @@ func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed,
 			return
 		}
 		yielded := seen.New()
-		for after, size := begin, page; ; {
+		for after, size := begin, page; ; size = min(2*size, page) {
 			found, last, err := s.page(ctx, q, after, size)
-			late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-			if size > 1 && (late || errors.Is(err, errLong)) {
-				size /= 8
-				continue
+			for err != nil && s.less(ctx, err, &size) {
+				found, last, err = s.page(ctx, q, after, size)
 			}
 			for i := range found {
 				if yielded.First(found[i].ID) && !yield(found[i], nil) {
@@ -46,6 +44,16 @@ func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed,
 			after = last
 		}
 	}
+}
+
+// less makes pages smaller where one takes longer than a call may, or is too long, and
+// reports whether it has. For a server that is not there nobody waits so often.
+func (s *Store) less(ctx context.Context, err error, size *int) bool {
+	if errors.Is(err, errLong) && *size > 1 {
+		*size /= 8
+		return true
+	}
+	return smaller(ctx, err, size) && s.there(ctx) == nil
 }
 
 // page returns the sessions among the records after a place, and the last place that was

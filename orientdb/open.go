@@ -63,7 +63,7 @@ var errURL = fmt.Errorf("%w: the URL reads orientdb://user:password@host:2480/da
 
 func parse(rawURL string) (*target, error) {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.User == nil || u.Fragment != "" {
+	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.User == nil || u.Fragment != "" || strings.Contains(u.EscapedPath()+u.RawQuery, "@") {
 		return nil, errURL
 	}
 	query, err := url.ParseQuery(u.RawQuery)

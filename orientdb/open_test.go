@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sojourn-go/sojourn/orientdb"
@@ -20,6 +21,8 @@ func TestURLsThatAreRefused(t *testing.T) {
 		"orientdb://u:a-password@host":                        "names no database",
 		"orientdb://u:a-password@host/":                       "names no database",
 		"orientdb://u:a-password@host/a/b":                    "a database's name",
+		"orientdb://u:p@a-pass/word@host/app":                 "reads orientdb://",
+		"orientdb://u:p@a-pass?word@host/app":                 "reads orientdb://",
 		"orientdb://u:a-password@host/a%2fb":                  "a database's name",
 		"orientdb://u:a-password@host/app?class=":             "names no class",
 		"orientdb://u:a-password@host/app?class=a%60b":        "a class's name",
@@ -71,7 +74,7 @@ func TestDatabasesThatAreRefused(t *testing.T) {
 	}
 }
 
-// Opening makes the class, unless it is told not to, and asks whether it is there.
+// Opening asks whether the class is there, by the user that the URL names.
 func TestOpening(t *testing.T) {
 	st := newStub(t, func(_ int, w http.ResponseWriter) { rows(w, "[]") })
 	u := "orientdb://a%40b:p%3A%2F%3F%23%25@" + strings.TrimPrefix(st.URL, "http://") + "/app?class=other&sweep_every=-1s"
@@ -84,19 +87,43 @@ func TestOpening(t *testing.T) {
 	if len(asked) != 1 || asked[0].user != "a@b" || asked[0].password != "p:/?#%" || !strings.Contains(asked[0].command, "`other`") {
 		t.Errorf("%d requests, as %q, %q: %s", len(asked), asked[0].user, asked[0].password, asked[0].command)
 	}
-	made, err := store.Open(t.Context(), u+"&create_database=true", orientdb.Opener)
+}
+
+// The database is made where it is missing and that is wanted, and the class in it.
+func TestOpeningMakesTheDatabase(t *testing.T) {
+	var there atomic.Bool
+	var st *stub
+	st = newStub(t, func(n int, w http.ResponseWriter) {
+		if st.all()[n].path == "/database/app/plocal" {
+			there.Store(true)
+		}
+		if !there.Load() {
+			refuse(w, 401, "401 Unauthorized.")
+			return
+		}
+		rows(w, "[]")
+	})
+	u := "orientdb://u:p@" + strings.TrimPrefix(st.URL, "http://") + "/app?class=other&sweep_every=-1s"
+	if _, err := store.Open(t.Context(), u, orientdb.Opener); err == nil || there.Load() {
+		t.Errorf("it is not asked for: %v", err)
+	}
+	before := len(st.all())
+	s, err := store.Open(t.Context(), u+"&create_database=true", orientdb.Opener)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close(made)
-	asked = st.all()[1:]
+	defer store.Close(s)
 	ddl, err := (&orientdb.Options{Class: "other"}).DDL()
 	if err != nil {
 		t.Fatal(err)
 	}
+	asked := st.all()[before:]
+	for asked[0].path != "/database/app/plocal" { // asked for the class
+		asked = asked[1:]
+	}
 	want := strings.Split(ddl, ";\n")
-	if len(asked) != len(want)+3 || asked[0].path != "/database/app/plocal" {
-		t.Fatalf("%d requests, the first %s", len(asked), asked[0].path)
+	if len(asked) != len(want)+3 { // the database, the class, and a ping
+		t.Fatalf("%d requests", len(asked))
 	}
 	for i, sql := range want {
 		if got := asked[i+2].command; got != sql || strings.Contains(sql, "sessions") {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +114,9 @@ func TestCallersClient(t *testing.T) {
 	if client.Jar != jar || client.CheckRedirect != nil {
 		t.Error("the caller's client was changed")
 	}
+	if u, _ := url.Parse(st.URL); len(jar.Cookies(u)) > 0 {
+		t.Error("the caller's cookies have the server's session")
+	}
 }
 
 // A connection on which something was refused may have another answer to come, which must
@@ -145,9 +151,22 @@ func TestAnswerToSomethingElse(t *testing.T) {
 	st := newStub(t, func(_ int, w http.ResponseWriter) { rows(w, result) })
 	s := st.open(t, &orientdb.Options{Timeout: 50 * time.Millisecond})
 	session := `[{"id":"s:b","data":"AAEC","owner":null,"rev":5,"exp":10,"now":1}]`
-	for _, result = range []string{session, `[{"count":1}]`, `[{"n":1}]`, `{"id":1}`} {
+	for _, result = range []string{session, `[{"count":1}]`, `[{"n":1}]`, `{"id":1}`, `null`} {
 		if _, err := s.Load(t.Context(), "a"); err == nil || errors.Is(err, store.ErrNotFound) {
 			t.Errorf("load, answered %s: %v", result, err)
+		}
+	}
+	for _, result = range []string{session, `[]`, `null`, `[{"count":1}]`, `[{"rev":5}]`} {
+		if _, err := s.Create(t.Context(), "a", store.Record{}, time.Hour); !errors.Is(err, store.ErrUnknown) {
+			t.Errorf("create, answered %s: %v", result, err)
+		}
+	}
+	// What stands in a page as the place of a record goes into the statement for the next.
+	for _, result = range []string{`[{"place":"#1:1 OR 1=1","id":"s:a","rev":5,"exp":10,"now":1}]`, `[{"id":"s:a","rev":5,"exp":10,"now":1}]`} {
+		for _, err := range s.List(t.Context(), store.Query{}) {
+			if err == nil {
+				t.Errorf("list, answered %s: a session", result)
+			}
 		}
 	}
 	for _, result = range []string{session, `[{"n":1}]`, `[]`, `[{"count":1},{"count":1}]`} {
@@ -172,5 +191,110 @@ func TestCancelledWhileRepeating(t *testing.T) {
 	err := st.open(t, nil).Delete(ctx, "a")
 	if !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnknown) || len(st.all()) != 4 {
 		t.Errorf("%d requests, %v", len(st.all()), err)
+	}
+}
+
+// A session that was ended after the server had found it is looked for again.
+func TestBuriedMeanwhile(t *testing.T) {
+	st := newStub(t, func(n int, w http.ResponseWriter) {
+		if n == 0 {
+			rows(w, `[{"id":"x:#14:2","data":null,"owner":null,"rev":5,"exp":-10,"now":11}]`)
+			return
+		}
+		rows(w, "[]")
+	})
+	_, err := st.open(t, nil).Load(t.Context(), "a")
+	if !errors.Is(err, store.ErrNotFound) || len(st.all()) != 2 {
+		t.Errorf("%d requests, %v", len(st.all()), err)
+	}
+}
+
+// Batches and pages that take longer than a call may are made smaller, and pages larger
+// again.
+func TestSmallerPieces(t *testing.T) {
+	limit := regexp.MustCompile(`LIMIT (\d+)`)
+	var st *stub
+	var limits []string
+	st = newStub(t, func(n int, w http.ResponseWriter) {
+		q := st.all()[n]
+		m := limit.FindStringSubmatch(q.command)
+		if m == nil { // a look whether anybody is there, or a count of what was buried late
+			rows(w, `[{"n":3}]`)
+			return
+		}
+		limits = append(limits, m[1])
+		switch {
+		case len(limits) <= 2:
+			<-q.over // the client gave it up
+		case strings.HasPrefix(q.command, "SELECT"):
+			place := fmt.Sprintf(`{"place":"#1:%d"}`, n)
+			size, _ := strconv.Atoi(m[1])
+			if size == page { // the end
+				size = 1
+			}
+			rows(w, "["+strings.Repeat(place+",", size-1)+place+"]")
+		default:
+			rows(w, `[{"count":0}]`)
+		}
+	})
+	s := st.open(t, &orientdb.Options{Timeout: 50 * time.Millisecond})
+	for _, err := range s.List(t.Context(), store.Query{}) {
+		t.Errorf("list: %v", err)
+	}
+	if want := "512 64 8 16 32 64 128 256 512"; strings.Join(limits, " ") != want {
+		t.Errorf("pages of %v, want %s", limits, want)
+	}
+	limits = nil
+	if n, err := s.Sweep(t.Context()); n != 6 || err != nil {
+		t.Errorf("sweep: %d, %v, want what the two late ones have buried", n, err)
+	}
+	if want := "512 64 8 512"; strings.Join(limits, " ") != want {
+		t.Errorf("batches of %v, want %s", limits, want)
+	}
+}
+
+// page is as many as one is asked for.
+const page = 512
+
+// Close, while a call is repeated, leaves no connection.
+func TestCloseWhileRepeating(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	st := newStub(t, func(n int, w http.ResponseWriter) {
+		if n == 2 {
+			asked <- struct{}{}
+		}
+		refuse(w, 409, "com.orientechnologies.orient.core.exception.OConcurrentModificationException: Cannot UPDATE")
+	})
+	s := st.open(t, nil)
+	done := make(chan error)
+	go func() { done <- s.Delete(t.Context(), "a") }()
+	<-asked
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, store.ErrClosed) {
+		t.Errorf("the call ended with %v", err)
+	}
+	for began := time.Now(); st.live.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("a connection stays open")
+		}
+	}
+}
+
+// A transport that a program has put in the place of the default one, or a proxy that the
+// environment names, are not for the store's own client.
+func TestOwnClient(t *testing.T) {
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	http.DefaultTransport = http.NewFileTransport(http.Dir(t.TempDir()))
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	s, err := orientdb.New(&orientdb.Database{URL: "http://localhost.invalid:2480", Name: "app", User: "u"}, &orientdb.Options{SweepEvery: -1, Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Ping(t.Context()); err == nil || strings.Contains(err.Error(), "proxy") {
+		t.Error(err)
 	}
 }

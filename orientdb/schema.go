@@ -112,8 +112,8 @@ func (n names) in(sql string) string {
 }
 
 // Migrate makes the class and its indexes, and the database if it is missing and
-// [Options.CreateDatabase] is set. To a class that is up to date it does nothing. It may be
-// called at any time, and by several processes at once.
+// [Options.CreateDatabase] is set. To what is up to date it does nothing. It may be called
+// at any time, and by several processes at once.
 //
 // A class of that name that this package did not make is an error that wraps
 // [store.ErrInvalid], and so is one that a newer version of it made.
@@ -121,16 +121,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.check(store.CheckContext(ctx)); err != nil {
 		return s.fail("migrate", err)
 	}
-	if s.opts.CreateDatabase {
+	made, err := s.look(ctx)
+	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusUnauthorized && s.opts.CreateDatabase {
 		if err := s.run(ctx, makes, func(ctx context.Context, _ bool) error { return s.createDatabase(ctx) }); err != nil {
 			return s.fail("migrate", err)
 		}
+		made, err = s.look(ctx)
 	}
-	made := false
-	err := s.run(ctx, reads, func(ctx context.Context, _ bool) (err error) {
-		made, err = s.suits(ctx)
-		return err
-	})
 	if err != nil || made {
 		return s.fail("migrate", err)
 	}
@@ -149,14 +146,22 @@ var makes = call.Kind{Patience: 30, Ends: true}
 
 func (s *Store) createDatabase(ctx context.Context) error {
 	_, err := s.post(ctx, s.names.url("database", "plocal"), nil)
-	if r, ok := errors.AsType[*refusal](err); ok && (r.status == http.StatusConflict || r.exists) {
-		return nil
+	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusConflict {
+		return nil // it exists
 	}
 	return err
 }
 
-// suits reports whether the class is there and complete. What has begun to be made is
-// ours to complete while nothing is in it.
+// look reports whether the class is there and complete. What has begun to be made is ours
+// to complete while nothing is in it.
+func (s *Store) look(ctx context.Context) (made bool, err error) {
+	err = s.run(ctx, reads, func(ctx context.Context, _ bool) (err error) {
+		made, err = s.suits(ctx)
+		return err
+	})
+	return made, err
+}
+
 func (s *Store) suits(ctx context.Context) (made bool, err error) {
 	has, err := s.described(ctx)
 	if err != nil || has == nil {
@@ -173,7 +178,7 @@ func (s *Store) suits(ctx context.Context) (made bool, err error) {
 		case version > newest:
 			return false, fmt.Errorf("%w: the class %s has schema %d, which a newer version of this package made; this one knows %d", store.ErrInvalid, s.names.class, version, newest)
 		}
-		return true, nil
+		return s.indexed(ctx)
 	}
 	for i, name := range has.Properties {
 		if i >= len(has.Types) || properties[name] != has.Types[i] {
@@ -211,4 +216,13 @@ FROM (SELECT expand(classes) FROM metadata:schema) WHERE name.toLowerCase()=:cla
 		return nil, err
 	}
 	return &found[0], nil
+}
+
+// indexed reports whether the class has its indexes. Without that of the ids, which somebody
+// may have dropped, every create would succeed.
+func (s *Store) indexed(ctx context.Context) (bool, error) {
+	const sql = `SELECT count(*) AS n FROM (SELECT expand(indexes) FROM metadata:indexmanager)
+WHERE indexDefinition.className.toLowerCase()=:class AND (indexDefinition.field='id' AND type LIKE 'UNIQUE%' OR indexDefinition.field IN ['due', 'owner'])`
+	n, err := s.count(ctx, prepare(sql).with().text("class", strings.ToLower(s.names.class)).body())
+	return n >= 3, err
 }

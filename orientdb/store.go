@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -44,9 +45,10 @@ type Options struct {
 	// missing, which wants a user of the server who may.
 	CreateDatabase bool
 
-	// Timeout is the longest that a verb takes; Count has 30 times as long, and what
-	// works in batches has it for each. 0 is 2 seconds, negative is no limit but the
-	// context.
+	// Timeout is the longest that a verb takes; Count has 30 times as long, and so has what
+	// Migrate makes, and what works in batches has it for each. 0 is 2 seconds, negative
+	// is no limit but the context. Over half a minute, what DeleteOwner and Sweep return
+	// may be too few.
 	Timeout time.Duration
 
 	// MaxData is how many bytes of data one session may have, before ErrTooLarge; 0 or
@@ -133,11 +135,13 @@ func New(db *Database, opts *Options) (*Store, error) {
 // newTransport makes connections that the store gives up before the server does: the
 // write that is sent meanwhile would be one whose reply was lost.
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxConnsPerHost, t.MaxIdleConnsPerHost, t.MaxIdleConns = connections, connections, 0
-	t.IdleConnTimeout = 10 * time.Second
-	t.ForceAttemptHTTP2 = false // which the server does not know
-	return t
+	return &http.Transport{ // with no Proxy: what the environment says of one is not meant for a database
+		DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxConnsPerHost:     connections,
+		MaxIdleConnsPerHost: connections,
+		IdleConnTimeout:     10 * time.Second,
+	}
 }
 
 // connections is how many the store's own client has at most. Each is a thread at the server.
@@ -166,7 +170,10 @@ func (s *Store) find(ctx context.Context, what statement, id string) (e store.En
 		return store.Entry{}, store.ErrNotFound
 	}
 	is, e, err := s.doc.decode(found[0])
-	if is != id {
+	switch {
+	case err == errBuried:
+		return store.Entry{}, errBuried // since it was found, so that it is looked for again
+	case is != id || len(found) > 1:
 		return store.Entry{}, errStrange // whose answer is it?
 	}
 	return e, err
@@ -186,7 +193,10 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 	request := s.doc.session(s.doc.key(s.doc.create.with(), id), rec, ttl, rev).body()
 	err := s.run(ctx, writes, func(ctx context.Context, unsure bool) error {
 		for range tries {
-			_, err := s.ask(ctx, request)
+			made, err := s.ask(ctx, request)
+			if err == nil && (len(made) != 1 || made[0].Rev != int64(rev)) {
+				return errStrange // whose answer is it?
+			}
 			if !isDuplicate(err) {
 				return err
 			}
@@ -296,15 +306,20 @@ func (s *Store) there(ctx context.Context) error {
 	})
 }
 
+// idle closes the connections of our own client that nobody uses.
+func (s *Store) idle() {
+	if s.owned != nil {
+		s.owned.CloseIdleConnections()
+	}
+}
+
 // Close ends the background sweeper, and waits for it. Afterwards every call returns
 // [store.ErrClosed]. A client of the caller's stays as it is.
 func (s *Store) Close() error {
 	s.calls.Close()
 	s.once.Do(func() { // a second caller waits for the first
 		s.sweep.End()
-		if s.owned != nil {
-			s.owned.CloseIdleConnections()
-		}
+		s.idle()
 	})
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 type stub struct {
 	*httptest.Server
 	conns  atomic.Int64 // that were made
+	live   atomic.Int64 // that are open
 	mu     sync.Mutex
 	asked  []request
 	answer func(n int, w http.ResponseWriter) // to the n-th request, from 0
@@ -30,14 +31,19 @@ type request struct {
 	body                         []byte
 	command                      string
 	params                       map[string]any
+	over                         <-chan struct{} // when the client has given it up
 }
 
 func newStub(t *testing.T, answer func(n int, w http.ResponseWriter)) *stub {
 	st := &stub{answer: answer}
 	st.Server = httptest.NewUnstartedServer(http.HandlerFunc(st.serve))
 	st.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
+		switch s {
+		case http.StateNew:
 			st.conns.Add(1)
+			st.live.Add(1)
+		case http.StateClosed:
+			st.live.Add(-1)
 		}
 	}
 	st.Start()
@@ -46,7 +52,7 @@ func newStub(t *testing.T, answer func(n int, w http.ResponseWriter)) *stub {
 }
 
 func (st *stub) serve(w http.ResponseWriter, r *http.Request) {
-	q := request{path: r.URL.Path}
+	q := request{path: r.URL.Path, over: r.Context().Done()}
 	q.user, q.password, _ = r.BasicAuth()
 	if c, err := r.Cookie("OSESSIONID"); err == nil {
 		q.cookie = c.Value

@@ -3,15 +3,17 @@ package orientdb
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// batch is how many records one statement buries or deletes.
-const batch = 500
+// batch is how many records one statement buries or deletes; where that takes longer than
+// a call may, an eighth of it is, and so on.
+const batch = 512
 
 // Sweep implements [store.Sweeper]: it buries what has expired, the oldest first, in
-// batches of 500, and deletes what was buried more than a minute ago, by whomever. Several
+// batches of 512, and deletes what was buried more than a minute ago, by whomever. Several
 // processes may sweep at once. See record.go.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	n, err := s.bury(ctx, s.doc.due, nil)
@@ -23,57 +25,82 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 
 // bury buries in batches what a statement finds, and returns how many it was. more adds
 // parameters, unless it is nil.
-func (s *Store) bury(ctx context.Context, what statement, more func(params) params) (total int, err error) {
-	for {
-		if err := s.check(store.CheckContext(ctx)); err != nil {
-			return total, err
-		}
+func (s *Store) bury(ctx context.Context, what batched, more func(params) params) (total int, err error) {
+	var late []string // marks of statements that may be at work still
+	for size := batch; ; {
 		mark := rand.Text()
-		p := what.with().text("mark", markPrefix, mark)
+		p := what(size).with().text("mark", markPrefix, mark)
 		if more != nil {
 			p = more(p)
 		}
-		request, counted := p.body(), s.doc.buried.with().text("mark", markPrefix, mark).body()
-		last, attempts := 0, 0
-		err := s.run(ctx, sweeps, func(ctx context.Context, _ bool) (err error) {
-			attempts++
-			last, err = s.change(ctx, request)
-			return err
-		})
-		n := last
-		if attempts > 1 || err != nil { // one before the last buried what it did not tell
-			again := s.run(ctx, looks, func(ctx context.Context, _ bool) (err error) {
-				n, err = s.count(ctx, counted)
-				return err
-			})
+		n, attempts, err := s.work(ctx, p.body())
+		switch {
+		case err != nil:
+			late = append(late, mark)
+		case attempts > 1: // those before the last did not tell what they had buried
+			var marked int
+			marked, err = s.marked(ctx, mark)
+			total += marked
+		default:
+			total += n
+		}
+		if smaller(ctx, err, &size) || err == nil && n == size {
+			continue
+		}
+		for _, mark := range late {
+			n, failed := s.marked(ctx, mark)
+			total += n
 			if err == nil {
-				err = again
+				err = failed
 			}
 		}
-		total += n
-		if err != nil || last < batch {
-			return total, err
-		}
+		return total, err
 	}
 }
 
 // purge deletes what was buried more than a minute ago. It is not the caller's to know how
 // many that are.
 func (s *Store) purge(ctx context.Context) error {
-	request := s.doc.purge.with().body()
-	for n := batch; n == batch; {
-		if err := s.check(store.CheckContext(ctx)); err != nil {
-			return err
-		}
-		err := s.run(ctx, sweeps, func(ctx context.Context, _ bool) (err error) {
-			n, err = s.change(ctx, request)
-			return err
-		})
-		if err != nil {
+	for size := batch; ; {
+		n, _, err := s.work(ctx, s.doc.purge(size).with().body())
+		if !smaller(ctx, err, &size) && (err != nil || n < size) {
 			return err
 		}
 	}
-	return nil
+}
+
+// work sends a statement of a batch until it was answered, and returns how many records the
+// last attempt has changed.
+func (s *Store) work(ctx context.Context, request []byte) (n, attempts int, err error) {
+	if err := s.check(store.CheckContext(ctx)); err != nil {
+		return 0, 0, err
+	}
+	err = s.run(ctx, sweeps, func(ctx context.Context, _ bool) (err error) {
+		attempts++
+		n, err = s.change(ctx, request)
+		return err
+	})
+	return n, attempts, err
+}
+
+// smaller makes batches smaller where one takes longer than a call may, though the caller
+// has time, and reports whether it has.
+func smaller(ctx context.Context, err error, size *int) bool {
+	if *size == 1 || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || unreached(err) {
+		return false
+	}
+	*size /= 8
+	return true
+}
+
+// marked is how many records were buried with a mark.
+func (s *Store) marked(ctx context.Context, mark string) (n int, err error) {
+	request := s.doc.marked.with().text("mark", markPrefix, mark).body()
+	err = s.run(ctx, looks, func(ctx context.Context, _ bool) (err error) {
+		n, err = s.count(ctx, request)
+		return err
+	})
+	return n, err
 }
 
 func (s *Store) sweepInBackground(ctx context.Context) error {

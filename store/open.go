@@ -81,6 +81,9 @@ func CheckParams(params url.Values, known ...string) error {
 			if len(known) > 0 {
 				list = "it takes " + strings.Join(known, ", ")
 			}
+			if strings.Contains(name, "@") { // what stands behind a ? in a password that is not encoded
+				return fmt.Errorf("%w: unknown parameter in the URL, or a ? in its password that should read %%3F; %s", ErrInvalid, list)
+			}
 			return fmt.Errorf("%w: unknown parameter %q in the URL; %s", ErrInvalid, name, list)
 		}
 		if len(params[name]) > 1 {

@@ -31,7 +31,7 @@ type Verdict int
 const (
 	Final   Verdict = iota // it was answered: the same again would get the same answer
 	Again                  // it was not applied, and can be repeated as if for the first time
-	Anew                   // likewise, a few times: it has to be prepared anew
+	Anew                   // likewise, a few times: what is in the way is gone then, or stays
 	Lost                   // it may have been applied
 	Unclear                // likewise, and it was answered: the same again, a few times, may tell
 )
@@ -124,7 +124,7 @@ func (c *Caller) Run(ctx context.Context, k Kind, f func(ctx context.Context, un
 		if v == Anew || v == Unclear {
 			anew++
 		}
-		if v == Final || anew > 3 || ctx.Err() != nil || !Pause(attempt, n) {
+		if v == Final || anew > 3 || ctx.Err() != nil || c.closed.Load() || !Pause(attempt, n) {
 			return c.outcome(ctx, end, err, telling, unsure)
 		}
 	}

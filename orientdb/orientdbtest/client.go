@@ -23,12 +23,15 @@ func Database(tb testing.TB, rawURL string) orientdb.Database {
 	if err != nil || u.User == nil {
 		tb.Fatal("the URL reads orientdb://user:password@host:2480/database")
 	}
-	scheme := "http"
-	if u.Scheme == "orientdbs" {
+	scheme, host := "http", u.Host
+	if strings.EqualFold(u.Scheme, "orientdbs") {
 		scheme = "https"
 	}
+	if u.Port() == "" {
+		host = strings.TrimSuffix(host, ":") + ":2480"
+	}
 	password, _ := u.User.Password()
-	return orientdb.Database{URL: scheme + "://" + u.Host, Name: strings.Trim(u.Path, "/"), User: u.User.Username(), Password: password}
+	return orientdb.Database{URL: scheme + "://" + host, Name: strings.Trim(u.Path, "/"), User: u.User.Username(), Password: password}
 }
 
 // Client makes connections through the network, unless that is nil, as to proxies before
@@ -63,7 +66,11 @@ func SQL(ctx context.Context, db orientdb.Database, sql string, params map[strin
 // Post sends a request to the server, and returns its answer. What is not 200 is an error
 // with the server's own text.
 func Post(ctx context.Context, db orientdb.Database, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, db.URL+path, bytes.NewReader(body))
+	return request(ctx, db, http.MethodPost, path, body)
+}
+
+func request(ctx context.Context, db orientdb.Database, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, db.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -118,16 +118,11 @@ func Drop(ctx context.Context, db orientdb.Database, class string) error {
 // Server is name and version of the server, as it says itself.
 func Server(tb testing.TB, db orientdb.Database) string {
 	tb.Helper()
-	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, db.URL+"/listDatabases", nil)
+	version, err := request(tb.Context(), db, http.MethodGet, "/server/version", nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	resp, err := db.Client.Do(req)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer resp.Body.Close()
-	return "OrientDB"
+	return "OrientDB " + strings.TrimSpace(string(version))
 }
 
 // sql sends a statement about the class, {class}, not through the network.
@@ -138,7 +133,7 @@ func (sub *subject) sql(ctx context.Context, sql string, params map[string]any) 
 func (sub *subject) age(ctx context.Context, d time.Duration) error {
 	// What was buried has a past as well.
 	for _, sql := range []string{
-		"UPDATE {class} SET exp=exp-:ms WHERE exp>=0", "UPDATE {class} SET due=exp/60000 WHERE exp>=0", "UPDATE {class} SET exp=exp+:ms WHERE exp<0",
+		"UPDATE {class} SET exp=exp-:ms WHERE exp>=0", "UPDATE {class} SET exp=exp+:ms WHERE exp<0", "UPDATE {class} SET due=exp/60000",
 	} {
 		if _, err := sub.sql(ctx, sql, map[string]any{"ms": d.Milliseconds()}); err != nil {
 			return err
