@@ -90,7 +90,8 @@
 // server cannot open: the error names all three.
 //
 // "Sessions" and "sessions" are one class to the server. Nothing else must be kept in it: a
-// record without due is removed by Clear.
+// record without due is removed by Clear. Before you drop a class, TRUNCATE CLASS … UNSAFE:
+// DROP CLASS deletes one record after the other, while every insert of the database waits.
 //
 // A record that this package could not have written, one without a revision for example, is
 // [store.ErrCorrupt] until its deadline passes. One without a deadline stays until somebody

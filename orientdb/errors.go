@@ -100,7 +100,7 @@ func meaning(status int, exception, content string) reading {
 	case "OCommandExecutionException", "OSchemaException", "OIndexException":
 		switch {
 		case strings.Contains(content, "Class not found"):
-			return reading{text: "the class is missing: call Store.Migrate, or have migrate=true in the URL"}
+			return reading{text: missing}
 		case strings.Contains(content, "already exists"):
 			return reading{text: "it exists already", verdict: call.Again} // made by another process, meanwhile
 		}
@@ -156,6 +156,14 @@ func isDuplicate(err error) bool {
 	r, ok := errors.AsType[*refusal](err)
 	return ok && r.exception == duplicated
 }
+
+// isMissing reports whether the class is not there.
+func isMissing(err error) bool {
+	r, ok := errors.AsType[*refusal](err)
+	return ok && r.text == missing
+}
+
+const missing = "the class is missing: call Store.Migrate, or have migrate=true in the URL"
 
 // errBarred is what remains when a record is there, can be written, and is not.
 var errBarred = errors.New("the server changes no record, and nothing is in the way: is there another unique index on the class, or a hook?")

@@ -62,12 +62,13 @@ func TestDatabasesThatAreRefused(t *testing.T) {
 		{URL: "http://localhost", Name: "a/b"},
 		{URL: "http://localhost", Name: ".."},
 		{URL: "http://localhost", Name: "app", User: "a:b"},
+		{URL: "http://localhost", Name: "app", User: "a", Password: "a-password:b"},
 	} {
 		if _, err := orientdb.New(db, nil); !errors.Is(err, store.ErrInvalid) || strings.Contains(err.Error(), "a-password") {
 			t.Errorf("%+v: %v", db, err)
 		}
 	}
-	for _, class := range []string{"a`b", "a b", "9", "a.b", "ä", strings.Repeat("a", 65), "v", "E"} {
+	for _, class := range []string{"a`b", "a b", "9", "a.b", "ä", strings.Repeat("a", 65), "v", "E", "Index", "internal", "manIndex"} {
 		if _, err := (&orientdb.Options{Class: class}).DDL(); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("the class %q: %v", class, err)
 		}
@@ -77,14 +78,14 @@ func TestDatabasesThatAreRefused(t *testing.T) {
 // Opening asks whether the class is there, by the user that the URL names.
 func TestOpening(t *testing.T) {
 	st := newStub(t, func(_ int, w http.ResponseWriter) { rows(w, "[]") })
-	u := "orientdb://a%40b:p%3A%2F%3F%23%25@" + strings.TrimPrefix(st.URL, "http://") + "/app?class=other&sweep_every=-1s"
+	u := "orientdb://a%40b:p%2F%3F%23%25@" + strings.TrimPrefix(st.URL, "http://") + "/app?class=other&sweep_every=-1s"
 	s, err := store.Open(t.Context(), u+"&migrate=false", orientdb.Opener)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close(s)
 	asked := st.all()
-	if len(asked) != 1 || asked[0].user != "a@b" || asked[0].password != "p:/?#%" || !strings.Contains(asked[0].command, "`other`") {
+	if len(asked) != 1 || asked[0].user != "a@b" || asked[0].password != "p/?#%" || !strings.Contains(asked[0].command, "`other`") {
 		t.Errorf("%d requests, as %q, %q: %s", len(asked), asked[0].user, asked[0].password, asked[0].command)
 	}
 }

@@ -40,7 +40,7 @@ func TestWhatIsSent(t *testing.T) {
 			t.Fatalf("a byte %#x is sent", b)
 		}
 	}
-	if q.path != "/command/app/sql" || q.user != "anna" || q.password != "p:ä" {
+	if q.path != "/command/app/sql" || q.user != "anna" || q.password != "pä" {
 		t.Errorf("%s is asked as %q, %q", q.path, q.user, q.password)
 	}
 	if want := "UPDATE `Select` SET data=:data, owner=:owner, rev=:rev, exp=sysdate().asLong()+:life,"; !strings.HasPrefix(q.command, want) {

@@ -50,6 +50,10 @@ var (
 	databaseName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
 )
 
+// taken are names of classes of the server, and of files of its own: a class of such a name
+// is made in that file, and half of what is written there is not found again.
+var taken = []string{"v", "e", "internal", "index", "manindex"}
+
 // errAddress does not repeat the address: a password may stand in it.
 var errAddress = fmt.Errorf("%w: the URL of the server is like http://127.0.0.1:2480, without user, password and parameters", store.ErrInvalid)
 
@@ -64,8 +68,8 @@ func checkNames(db *Database, class string) (names, error) {
 	if !databaseName.MatchString(db.Name) {
 		return names{}, fmt.Errorf("%w: a database's name is letters, digits, _ and -, 64 at most; %q is not", store.ErrInvalid, db.Name)
 	}
-	if strings.Contains(db.User, ":") {
-		return names{}, fmt.Errorf("%w: a user's name with a colon cannot be sent", store.ErrInvalid)
+	if strings.Contains(db.User, ":") || strings.Contains(db.Password, ":") {
+		return names{}, fmt.Errorf("%w: the server reads a user's name and password up to a colon: neither can have one", store.ErrInvalid)
 	}
 	if class == "" {
 		class = "sessions"
@@ -73,8 +77,8 @@ func checkNames(db *Database, class string) (names, error) {
 	if !className.MatchString(class) {
 		return names{}, fmt.Errorf("%w: a class's name is a letter and letters, digits and _, 64 at most; %q is not", store.ErrInvalid, class)
 	}
-	if slices.Contains([]string{"v", "e"}, strings.ToLower(class)) {
-		return names{}, fmt.Errorf("%w: the class %s is the server's own", store.ErrInvalid, class)
+	if slices.Contains(taken, strings.ToLower(class)) {
+		return names{}, fmt.Errorf("%w: the name %s is the server's own: have the store use another class", store.ErrInvalid, class)
 	}
 	return names{base, db.Name, class}, nil
 }
@@ -180,6 +184,9 @@ func (s *Store) suits(ctx context.Context) (made bool, err error) {
 		}
 		return s.indexed(ctx)
 	}
+	if has.Abstract {
+		return foreign("it is abstract")
+	}
 	for i, name := range has.Properties {
 		if i >= len(has.Types) || properties[name] != has.Types[i] {
 			return foreign("it has a property %q", name)
@@ -201,12 +208,13 @@ type class struct {
 	Mark       string   `json:"mark"`
 	Properties []string `json:"properties"`
 	Types      []int    `json:"types"`
+	Abstract   bool     `json:"abstract"`
 }
 
 // described is nil if there is no such class. To the server the case of its name does not matter.
 func (s *Store) described(ctx context.Context) (*class, error) {
-	const sql = `SELECT customFields['sojourn'] AS mark, properties.name AS properties, properties.type AS types
-FROM (SELECT expand(classes) FROM metadata:schema) WHERE name.toLowerCase()=:class`
+	const sql = "SELECT customFields['sojourn'] AS mark, properties.name AS properties, properties.type AS types, `abstract` " +
+		"FROM (SELECT expand(classes) FROM metadata:schema) WHERE name.toLowerCase()=:class"
 	answer, err := s.post(ctx, s.commands, prepare(sql).with().text("class", strings.ToLower(s.names.class)).body())
 	if err != nil {
 		return nil, err

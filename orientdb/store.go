@@ -2,6 +2,7 @@ package orientdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -198,7 +199,7 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 				return errStrange // whose answer is it?
 			}
 			if !isDuplicate(err) {
-				return err
+				return s.why(ctx, id, err)
 			}
 			found, err := s.revision(ctx, id)
 			if again, err := call.Refused(found, err, rev, 0, unsure); !again {
@@ -214,6 +215,17 @@ func (s *Store) Create(ctx context.Context, id string, rec store.Record, ttl tim
 		return 0, s.fail("create", err)
 	}
 	return rev, nil
+}
+
+// why is what was wrong with a create. Where the class is missing, the server says nothing
+// of it to an insert.
+func (s *Store) why(ctx context.Context, id string, err error) error {
+	if r, ok := errors.AsType[*refusal](err); ok && r.exception == "NullPointerException" {
+		if _, said := s.find(ctx, s.doc.look, id); isMissing(said) {
+			return said
+		}
+	}
+	return err
 }
 
 // Update implements [store.Store].

@@ -85,7 +85,7 @@ func (st *stub) open(t *testing.T, opts *orientdb.Options) *orientdb.Store {
 		opts = &orientdb.Options{}
 	}
 	opts.SweepEvery = -1
-	s, err := orientdb.New(&orientdb.Database{URL: st.URL, Name: "app", User: "anna", Password: "p:ä"}, opts)
+	s, err := orientdb.New(&orientdb.Database{URL: st.URL, Name: "app", User: "anna", Password: "pä"}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ func (s *Store) bury(ctx context.Context, what batched, more func(params) params
 			p = more(p)
 		}
 		n, attempts, err := s.work(ctx, p.body())
+		all := err == nil && n < size
 		switch {
 		case err != nil:
 			late = append(late, mark)
@@ -44,7 +45,11 @@ func (s *Store) bury(ctx context.Context, what batched, more func(params) params
 		default:
 			total += n
 		}
-		if smaller(ctx, err, &size) || err == nil && n == size {
+		if smaller(ctx, err, &size) {
+			continue
+		}
+		if err == nil && !all {
+			size = min(2*size, batch)
 			continue
 		}
 		for _, mark := range late {
@@ -63,8 +68,12 @@ func (s *Store) bury(ctx context.Context, what batched, more func(params) params
 func (s *Store) purge(ctx context.Context) error {
 	for size := batch; ; {
 		n, _, err := s.work(ctx, s.doc.purge(size).with().body())
-		if !smaller(ctx, err, &size) && (err != nil || n < size) {
+		switch {
+		case smaller(ctx, err, &size):
+		case err != nil || n < size:
 			return err
+		default:
+			size = min(2*size, batch)
 		}
 	}
 }

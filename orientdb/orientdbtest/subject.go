@@ -109,10 +109,15 @@ func (sub *subject) open(db orientdb.Database) *orientdb.Store {
 	return s
 }
 
-// Drop drops a class with all that is in it.
+// Drop drops a class with all that is in it. The server would remove that one by one, and
+// have every insert into the database wait, if it were not emptied first.
 func Drop(ctx context.Context, db orientdb.Database, class string) error {
-	_, err := SQL(ctx, db, "DROP CLASS `"+class+"` IF EXISTS UNSAFE", nil)
-	return err
+	for _, sql := range []string{"CREATE CLASS `" + class + "` IF NOT EXISTS", "TRUNCATE CLASS `" + class + "` UNSAFE", "DROP CLASS `" + class + "` UNSAFE"} {
+		if _, err := SQL(ctx, db, sql, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Server is name and version of the server, as it says itself.
