@@ -100,10 +100,14 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 		}))
 	}
 	resp, err := s.client.Do(req)
-	if err != nil && s.owned != nil && !connected.Load() {
-		return nil, &unsent{err}
-	}
 	if err != nil {
+		// Why the caller has ended it, which net/http tells, is told by call.Run.
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+			err = ctx.Err()
+		}
+		if s.owned != nil && !connected.Load() {
+			err = &unsent{err}
+		}
 		return nil, err
 	}
 	defer resp.Body.Close()

@@ -46,14 +46,14 @@ func (s *Store) List(ctx context.Context, q store.Query) iter.Seq2[store.Listed,
 	}
 }
 
-// less makes pages smaller where one takes longer than a call may, or is too long, and
-// reports whether it has. For a server that is not there nobody waits so often.
+// less makes pages smaller where one is too long an answer, or takes longer than a call
+// may, and reports whether it has.
 func (s *Store) less(ctx context.Context, err error, size *int) bool {
 	if errors.Is(err, errLong) && *size > 1 {
 		*size /= 8
 		return true
 	}
-	return smaller(ctx, err, size) && s.there(ctx) == nil
+	return s.smaller(ctx, err, size)
 }
 
 // page returns the sessions among the records after a place, and the last place that was

@@ -45,7 +45,7 @@ func (s *Store) bury(ctx context.Context, what batched, more func(params) params
 		default:
 			total += n
 		}
-		if smaller(ctx, err, &size) {
+		if s.smaller(ctx, err, &size) {
 			continue
 		}
 		if err == nil && !all {
@@ -69,7 +69,7 @@ func (s *Store) purge(ctx context.Context) error {
 	for size := batch; ; {
 		n, _, err := s.work(ctx, s.doc.purge(size).with().body())
 		switch {
-		case smaller(ctx, err, &size):
+		case s.smaller(ctx, err, &size):
 		case err != nil || n < size:
 			return err
 		default:
@@ -92,10 +92,10 @@ func (s *Store) work(ctx context.Context, request []byte) (n, attempts int, err 
 	return n, attempts, err
 }
 
-// smaller makes batches smaller where one takes longer than a call may, though the caller
-// has time, and reports whether it has.
-func smaller(ctx context.Context, err error, size *int) bool {
-	if *size == 1 || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || unreached(err) {
+// smaller makes batches and pages smaller where one takes longer than a call may, though
+// the caller has time and the server is there, and reports whether it has.
+func (s *Store) smaller(ctx context.Context, err error, size *int) bool {
+	if *size == 1 || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) || unreached(err) || s.there(ctx) != nil {
 		return false
 	}
 	*size /= 8

@@ -25,6 +25,7 @@ type verb struct {
 	ours, hand func(ctx context.Context, i int) error
 	ready      func(n int) error // see comparison
 	must       float64           // be the ratio at most, unless it is 0
+	bounded    bool              // compare only with a program that bounds its calls
 }
 
 // compare compares with a program that never gives up, and with one that bounds its calls.
@@ -53,6 +54,9 @@ func (v verb) compare(cycles int) ([]line, error) {
 			return v.hand(ctx, i)
 		}},
 	} {
+		if v.bounded && limit.what != "bounded" {
+			continue
+		}
 		c.limit = failed.calls(v.goroutines, v.of, limit.call)
 		r := compare(c, cycles)
 		if err := failed.err(); err != nil {

@@ -57,6 +57,26 @@ func (d *docker) start(ctx context.Context, answers func(ctx context.Context, ur
 		return "", err
 	}
 	d.id = id
+	return d.reach(ctx, password, answers)
+}
+
+// again starts the container that was stopped, which then has another port, and a URL like
+// the one that it had.
+func (d *docker) again(ctx context.Context, had string, answers func(ctx context.Context, url string) error) (string, error) {
+	u, err := url.Parse(had)
+	if err != nil {
+		return "", err
+	}
+	if _, err := d.run(ctx, "start", d.id); err != nil {
+		return "", err
+	}
+	password, _ := u.User.Password()
+	return d.reach(ctx, password, answers)
+}
+
+// reach waits until answers has no error.
+func (d *docker) reach(ctx context.Context, password string, answers func(ctx context.Context, url string) error) (string, error) {
+	id := d.id
 	ports, err := d.run(ctx, "port", id, d.container.port+"/tcp")
 	if err != nil {
 		return "", err

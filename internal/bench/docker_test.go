@@ -32,6 +32,9 @@ func (f *fakeDocker) run(ctx context.Context, args ...string) (string, error) {
 			f.after()
 		}
 		return "c0ffee", ctx.Err()
+	case "start":
+		f.runs = true
+		return "c0ffee", ctx.Err()
 	case "port":
 		return "127.0.0.1:32768\n[::1]:32768", nil
 	case "inspect":
@@ -75,6 +78,11 @@ var technologies = map[string]technology{
 		open:  func(getenv func(string) string) *server { return newMongo(getenv).server },
 		image: "mongo:8", urlVar: "SOJOURN_TEST_MONGO_URL", imageVar: "SOJOURN_TEST_MONGO_IMAGE",
 		prefix: "mongodb://127.0.0.1:32768", suffix: "/sojourn?directConnection=true",
+	},
+	"OrientDB": {
+		open:  func(getenv func(string) string) *server { return newOrientDB(getenv).server },
+		image: "orientdb:3.2", urlVar: "SOJOURN_TEST_ORIENTDB_URL", imageVar: "SOJOURN_TEST_ORIENTDB_IMAGE",
+		password: "ORIENTDB_ROOT_PASSWORD=", prefix: "orientdb://root:", suffix: "@127.0.0.1:32768",
 	},
 }
 
@@ -121,6 +129,23 @@ func TestDockerStartsAndRemovesItsOwn(t *testing.T) {
 				t.Errorf("closed twice: %v, asked for %q", err, f.asked[asked:])
 			}
 		})
+	}
+}
+
+// What was stopped comes back on another port, with the password that it had.
+func TestDockerStartsAgain(t *testing.T) {
+	f := &fakeDocker{image: true}
+	s := technologies["OrientDB"].fake(f)
+	answers := func(context.Context, string) error { return nil }
+	if _, err := s.docker.start(t.Context(), answers); err != nil {
+		t.Fatal(err)
+	}
+	url, err := s.docker.again(t.Context(), "orientdb://root:secret@127.0.0.1:1", answers)
+	if want := "orientdb://root:secret@127.0.0.1:32768"; url != want || err != nil {
+		t.Errorf("%s, %v, want %s", url, err, want)
+	}
+	if !slices.Contains(f.asked, "start c0ffee") {
+		t.Errorf("asked for %q", f.asked)
 	}
 }
 

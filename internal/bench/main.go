@@ -3,19 +3,22 @@
 //
 //	go run ./internal/bench [-only part,…] [-run regexp] [-cycles n]
 //
-// The parts are memory, request, file, postgres, redis and mongo, which are measured where
-// -only does not say otherwise, and file-growth, file-sweep, postgres-hot, postgres-sweep,
-// redis-memory, mongo-growth and mongo-sweep, which take minutes.
+// The parts are memory, request, file, postgres, redis, mongo and orientdb, which are
+// measured where -only does not say otherwise, and file-growth, file-sweep, postgres-hot,
+// postgres-sweep, redis-memory, mongo-growth, mongo-sweep, orientdb-growth and
+// orientdb-sweep, which take minutes.
 //
 // Those of Postgres work in a schema of their own in the server that
 // SOJOURN_TEST_POSTGRES_URL names, and write some gigabytes there. Those of Redis work under
 // a prefix of their own in the server that SOJOURN_TEST_REDIS_URL names, and take two
 // gigabytes of its memory; redis-memory takes nine, and wants a server that nobody else
 // uses. Those of MongoDB work in a database of their own in the server that
-// SOJOURN_TEST_MONGO_URL names, and write some gigabytes there. Where a variable is not set
-// docker starts a server, of the image that SOJOURN_TEST_POSTGRES_IMAGE,
-// SOJOURN_TEST_REDIS_IMAGE or SOJOURN_TEST_MONGO_IMAGE names, or else of postgres:18,
-// redis:8 or mongo:8. Docker's proxy then has a part in each round trip, which brings a
+// SOJOURN_TEST_MONGO_URL names, and write some gigabytes there. Those of OrientDB do
+// likewise where SOJOURN_TEST_ORIENTDB_URL says, as a user of the server who may make
+// databases; what is kept on disk they tell only of a server that they started. Where a
+// variable is not set docker starts a server, of the image that SOJOURN_TEST_POSTGRES_IMAGE,
+// SOJOURN_TEST_REDIS_IMAGE, SOJOURN_TEST_MONGO_IMAGE or SOJOURN_TEST_ORIENTDB_IMAGE names,
+// or else of postgres:18, redis:8, mongo:8 or orientdb:3.2. Docker's proxy then has a part in each round trip, which brings a
 // ratio nearer to 1. What was made, and a server that was started, is removed in the end,
 // after an interrupt too.
 //

@@ -17,6 +17,7 @@ func parts(servers servers) []part {
 	p := &pg{server: servers.postgres, sizes: pgFull}
 	r := &rd{server: servers.redis, sizes: rdFull}
 	m := &mg{server: servers.mongo, sizes: mgFull}
+	o := newOD(servers.orientdb, odFull)
 	return []part{
 		{"memory", true, memoryRows()},
 		{"request", true, requestRows()},
@@ -24,6 +25,7 @@ func parts(servers servers) []part {
 		{"postgres", true, p.rows()},
 		{"redis", true, r.rows()},
 		{"mongo", true, m.rows()},
+		{"orientdb", true, o.rows()},
 		{"file-growth", false, filesFull.growthRows()},
 		{"file-sweep", false, filesFull.sweepRows()},
 		{"postgres-hot", false, p.hotRows()},
@@ -31,6 +33,8 @@ func parts(servers servers) []part {
 		{"redis-memory", false, r.memoryRows()},
 		{"mongo-growth", false, m.growthRows()},
 		{"mongo-sweep", false, m.sweepRows()},
+		{"orientdb-growth", false, o.growthRows()},
+		{"orientdb-sweep", false, o.sweepRows()},
 	}
 }
 

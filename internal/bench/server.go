@@ -119,14 +119,15 @@ type servers struct {
 	postgres *pgServer
 	redis    *redisServer
 	mongo    *mongoServer
+	orientdb *odServer
 }
 
 func newServers(getenv func(string) string) servers {
-	return servers{postgres: newPostgres(getenv), redis: newRedis(getenv), mongo: newMongo(getenv)}
+	return servers{postgres: newPostgres(getenv), redis: newRedis(getenv), mongo: newMongo(getenv), orientdb: newOrientDB(getenv)}
 }
 
 func (s servers) each() []*server {
-	return []*server{s.postgres.server, s.redis.server, s.mongo.server}
+	return []*server{s.postgres.server, s.redis.server, s.mongo.server, s.orientdb.server}
 }
 
 // close interrupts what is still being measured, and removes what was made everywhere.

@@ -44,6 +44,8 @@ type Counts struct {
 	Deletes      int // of Acknowledged
 	Failed       int
 	Unknown      int // of Failed: ErrUnknown
+	Late         int // of Acknowledged: those of MayLose
+	Lost         int // of Late: what Check has missed
 }
 
 // Begin starts writers. Each makes one session after the other, updates and touches it,
@@ -91,6 +93,20 @@ func (d *Diary) Await(ctx context.Context, enough func(Counts) bool) error {
 	return nil
 }
 
+// MayLose says that what was acknowledged from then until now may be lost, but nothing
+// before it or from now on. It is for a server that is down, and whose last answers were
+// read.
+func (d *Diary) MayLose(from time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.entries {
+		for e.kept > none && !e.when[e.kept].Before(from) {
+			e.kept--
+			d.counts.Late++
+		}
+	}
+}
+
 // writer is one of the writers.
 func (d *Diary) writer(ctx context.Context, w int) {
 	var mine []*entry
@@ -135,6 +151,9 @@ func (d *Diary) write(e *entry, to step, f func() error) bool {
 	defer d.mu.Unlock()
 	defer d.news.Broadcast()
 	if err == nil {
+		if e.done != to { // a touch says nothing of the data
+			e.kept, e.when[to] = to, time.Now()
+		}
 		e.done, e.open = to, none
 		d.counts.Acknowledged++
 		if to == deleted {

@@ -97,6 +97,45 @@ func TestDiary(t *testing.T) {
 	}
 }
 
+// What was acknowledged before the moment must be there, and what was acknowledged after
+// MayLose; in between the session may be as it was at any step.
+func TestMayLose(t *testing.T) {
+	m := memory.New(nil)
+	d := &Diary{}
+	begin := time.Now()
+	at := func(s int) time.Time { return begin.Add(time.Duration(s) * time.Second) }
+	for id, c := range map[string]struct {
+		when  []time.Time // each step was acknowledged
+		holds step
+		right bool
+	}{
+		"all-before":               {[]time.Time{at(1), at(2)}, created, false},
+		"the-update-late":          {[]time.Time{at(1), at(6)}, created, true},
+		"the-create-not":           {[]time.Time{at(1), at(6)}, none, false},
+		"both-late":                {[]time.Time{at(6), at(6)}, none, true},
+		"late-and-there":           {[]time.Time{at(6), at(6)}, updated, true},
+		"the-end-late":             {[]time.Time{at(1), at(2), at(6)}, updated, true},
+		"the-end-late-and-too-old": {[]time.Time{at(1), at(2), at(6)}, created, false},
+		"the-end-early":            {[]time.Time{at(1), at(2), at(3)}, updated, false},
+	} {
+		e := &entry{id: id, done: step(len(c.when)), kept: step(len(c.when)), denied: store.ErrNotFound}
+		copy(e.when[created:], c.when)
+		d.entries = []*entry{e}
+		d.MayLose(at(5))
+		if c.holds.data() != "" {
+			if _, err := m.Create(t.Context(), id, store.Record{Data: []byte(c.holds.data())}, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.holds == e.done {
+			e.denied = nil
+		}
+		if found, err := d.Check(t.Context(), m); err != nil || (len(found) == 0) != c.right {
+			t.Errorf("%s: %v, %v", id, found, err)
+		}
+	}
+}
+
 func TestAwaitEnds(t *testing.T) {
 	d := Begin(t.Context(), memory.New(nil), "a")
 	defer d.Stop()

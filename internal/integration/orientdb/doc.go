@@ -1,0 +1,2 @@
+// Package orientdb tests the store of the same name against real servers.
+package orientdb
