@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,18 +187,12 @@ func (sub *subject) corrupt(ctx context.Context, id string) error {
 	return err
 }
 
-// sweeping has a client of its own, which reaches no server until the sweeper has failed
-// once: that takes the store's call time.
+// sweeping has a client of its own, which nobody lets in until the sweeper has failed once.
 func (sub *subject) sweeping(ctx context.Context, onError func(error)) (store.Store, error) {
-	n := proxy.NewNetwork(sub.tb, proxy.OrientDB)
-	db := sub.direct
-	db.Client = Client(sub.tb, n)
-	if _, err := SQL(ctx, db, "SELECT 1", nil); err != nil {
-		return nil, err
-	}
-	undo := n.Fail(proxy.Fault{Kind: proxy.Reset})
+	db, door := sub.direct, &door{through: sub.direct.Client.Transport}
+	db.Client = &http.Client{Transport: door}
 	failed := make(chan struct{})
-	once := sync.OnceFunc(func() { undo(); close(failed) })
+	once := sync.OnceFunc(func() { door.open.Store(true); close(failed) })
 	opts := sub.opts
 	opts.SweepEvery = 20 * time.Millisecond
 	opts.OnError = func(err error) { once(); onError(err) }
@@ -211,6 +206,22 @@ func (sub *subject) sweeping(ctx context.Context, onError func(error)) (store.St
 	case <-ctx.Done():
 	}
 	return s, ctx.Err()
+}
+
+// door answers as a server that forbids, until it is open.
+type door struct {
+	open    atomic.Bool
+	through http.RoundTripper
+}
+
+func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
+	if d.open.Load() {
+		return d.through.RoundTrip(r)
+	}
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+	return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody, Request: r}, nil
 }
 
 func (sub *subject) raw(ctx context.Context) ([]byte, error) {

@@ -33,7 +33,7 @@ func killUnderLoad(t *testing.T, sv *server.Server) {
 	if full() {
 		rounds = 30
 	}
-	diary.KilledBut(t, sv, newClass(t, sv.URL()).open(t, nil), written10, rounds, 1500)
+	diary.KilledBut(t, sv, newClass(t, sv.URL()).open(t, nil), written10, rounds, 600)
 }
 
 // A server that stands still, with its connections open, holds a call no longer than the

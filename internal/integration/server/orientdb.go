@@ -14,6 +14,10 @@ import (
 // comes it does so once a second, and kill -9 takes what it acknowledged since.
 const OrientDBWAL10 = "-Dstorage.wal.commitTimeout=10"
 
+// quick has Java compile what a test runs once, and not what a server runs for a month: a
+// third of the work of a short life is that.
+const quick = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 // OrientDB is an OrientDB with a database, the settings that it comes with, and further
 // ones. Its cache of the disk has a size, since it would take all memory of the machine.
 func OrientDB(settings ...string) Spec {
@@ -24,7 +28,7 @@ func OrientDB(settings ...string) Spec {
 		Env: map[string]string{
 			"ORIENTDB_ROOT_PASSWORD": "root",
 			"ORIENTDB_OPTS_MEMORY":   "-Xms128m -Xmx512m",
-			"ORIENTDB_SETTINGS":      strings.Join(slices.Concat([]string{"-Dstorage.diskCache.bufferSize=256"}, settings), " "),
+			"ORIENTDB_SETTINGS":      strings.Join(slices.Concat([]string{"-Dstorage.diskCache.bufferSize=256", quick}, settings), " "),
 		},
 		Cmd:   []string{"server.sh"},
 		URL:   func(addr string) string { return "orientdb://root:root@" + addr + "/sojourn" },
