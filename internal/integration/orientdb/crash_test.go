@@ -29,7 +29,7 @@ func TestServerGoesAway(t *testing.T) {
 // none of which says that a session is not there; afterwards nothing that was acknowledged
 // is lost but what came last, deletes included, and the store works without being reopened.
 func killUnderLoad(t *testing.T, sv *server.Server) {
-	rounds := 2
+	rounds := 1
 	if full() {
 		rounds = 30
 	}

@@ -82,6 +82,7 @@ func bouncer(t *testing.T) *server.Server {
 }
 
 func TestConformanceBehindPgBouncer(t *testing.T) {
+	server.Further(t)
 	t.Parallel()
 	b := bouncer(t)
 	version := bouncerVersion(t, b.URL())

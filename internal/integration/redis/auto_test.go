@@ -19,6 +19,7 @@ import (
 // The suite with an AutoPipeliner, but for what it has no part in: that a server keeps what
 // it was told. (The user would have to survive the kill too.)
 func TestConformanceOfAutoPipeliner(t *testing.T) {
+	server.Further(t)
 	t.Parallel()
 	specs := map[string]server.Spec{"one server": server.Redis()}
 	if full() {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestOrientDB(t *testing.T) {
+	server.Further(t)
 	t.Parallel()
 	t.Run("as it comes", func(t *testing.T) { orient(t, server.OrientDB(), 1000) })
 	t.Run("log every 10 ms", func(t *testing.T) { orient(t, server.OrientDB(server.OrientDBWAL10), 10) })

@@ -75,6 +75,15 @@ func Images(tb testing.TB, variable, example string) []string {
 	return strings.Split(list, ",")
 }
 
+// Further skips a test of a further way to reach a server, or of what starts it, unless
+// SOJOURN_TEST_FURTHER is 1: the tests of every day are to take five minutes. CI has it.
+func Further(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv("SOJOURN_TEST_FURTHER") != "1" {
+		tb.Skip("SOJOURN_TEST_FURTHER=1 runs it, beside what every server is tested with")
+	}
+}
+
 // Missing skips the test for want of a server, and says how to get one.
 func Missing(tb testing.TB, spec Spec, err error) {
 	tb.Helper()
