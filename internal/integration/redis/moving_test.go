@@ -75,7 +75,9 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 		}
 		wrong, _ = x.disagreements(t)
 		for _, w := range wrong {
-			if !strings.Contains(w, "is not there") { // an entry too many goes when its time comes
+			// An entry too many goes when its time comes; and MIGRATE hands on what is left of
+			// a life, which is longer then by as long as the way took.
+			if !strings.Contains(w, "is not there") && !strings.Contains(w, "outlives its last entry") {
 				t.Error(w)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 )
 
 // Shared is the one server of a test binary: that of the variable, or a container
@@ -75,12 +77,12 @@ func Images(tb testing.TB, variable, example string) []string {
 	return strings.Split(list, ",")
 }
 
-// Further skips a test of a further way to reach a server, or of what starts it, unless
-// SOJOURN_TEST_FURTHER is 1: the tests of every day are to take five minutes. CI has it.
+// Further skips a test of a further way to reach a server, or of what starts it; see
+// [verbs.Further].
 func Further(tb testing.TB) {
 	tb.Helper()
-	if os.Getenv("SOJOURN_TEST_FURTHER") != "1" {
-		tb.Skip("SOJOURN_TEST_FURTHER=1 runs it, beside what every server is tested with")
+	if !verbs.Further() {
+		tb.Skip("SOJOURN_TEST_FURTHER=1 runs it, as CI does, beside what every server is tested with")
 	}
 }
 

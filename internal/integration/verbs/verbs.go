@@ -14,6 +14,10 @@ import (
 // Full reports whether the long version of a test is wanted.
 func Full() bool { return os.Getenv("SOJOURN_TEST_FULL") == "1" }
 
+// Further reports whether what CI runs apart is to be run: more of the same, and further
+// ways to reach a server. The tests of every day are to take five minutes.
+func Further() bool { return Full() || os.Getenv("SOJOURN_TEST_FURTHER") == "1" }
+
 // All are the calls of a store on the session "a", whose revision is v and whose owner is
 // "o", but Clear.
 func All(s store.Store, v store.Revision) map[string]func(context.Context) error {
