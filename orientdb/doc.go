@@ -22,7 +22,9 @@
 // by itself: a goroutine does so every few minutes ([Options.SweepEvery]), and [Store.Sweep]
 // now, in batches of 512.
 //
-// A session of 512 bytes takes some 700 bytes of the server's disk.
+// A session of 512 bytes with an owner of its own takes 942 bytes of the server's disk, of
+// which 278 are indexes, and one of 8 KiB takes 10.1 KB. A load takes as long among 300,000
+// sessions as among 10,000.
 //
 // # Burying
 //
@@ -50,7 +52,9 @@
 // no less. No setting was found that has it wait for the disk: tx.commit.synch and
 // tx.log.synch are read nowhere in its program. A write is there whole or not at all.
 //
-// A database that is killed in the first second of its life was never opened again.
+// A server that was killed goes through what was written in the last minutes before it
+// answers, some 1,700 changes of its files a second. A database that is killed in the first
+// second of its life was never opened again.
 //
 // # A full disk
 //
@@ -97,7 +101,7 @@
 // [store.ErrCorrupt] until its deadline passes. One without a deadline stays until somebody
 // deletes it. Properties that the package does not know stay when a session is updated.
 //
-// Count reads the whole class: 1.2 s for 290,000 sessions. Over 700 KB of data the server
+// Count reads the whole class: 1 to 4 s for 300,000 sessions. Over 700 KB of data the server
 // warns in its log, and takes it nevertheless.
 //
 // One server was tested, 3.2.36. A cluster of several was not: there writes are said to be
