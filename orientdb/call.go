@@ -101,10 +101,7 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		// Why the caller has ended it, which net/http tells, is told by call.Run.
-		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
-			err = ctx.Err()
-		}
+		err = ended(ctx, err)
 		if s.owned != nil && !connected.Load() {
 			err = &unsent{err}
 		}
@@ -122,12 +119,21 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	}
 	answer, err := read(resp.Body, resp.ContentLength)
 	if err != nil {
-		return nil, err
+		return nil, ended(ctx, err)
 	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
 		return nil, errStrange
 	}
 	return answer, nil
+}
+
+// ended returns err, but without why the caller has ended it, which package net/http tells
+// in its place: [call.Caller.Run] does.
+func ended(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+		return ctx.Err()
+	}
+	return err
 }
 
 // cookie has the server's session.

@@ -26,7 +26,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 // bury buries in batches what a statement finds, and returns how many it was. more adds
 // parameters, unless it is nil.
 func (s *Store) bury(ctx context.Context, what batched, more func(params) params) (total int, err error) {
-	var late []string // marks of statements that may be at work still
+	var open []string // marks whose count is not told yet: their statements may be at work still
 	for size := batch; ; {
 		mark := rand.Text()
 		p := what(size).with().text("mark", markPrefix, mark)
@@ -37,11 +37,13 @@ func (s *Store) bury(ctx context.Context, what batched, more func(params) params
 		all := err == nil && n < size
 		switch {
 		case err != nil:
-			late = append(late, mark)
+			open = append(open, mark)
 		case attempts > 1: // those before the last did not tell what they had buried
-			var marked int
-			marked, err = s.marked(ctx, mark)
-			total += marked
+			if n, err := s.marked(ctx, mark); err == nil {
+				total += n
+			} else {
+				open = append(open, mark)
+			}
 		default:
 			total += n
 		}
@@ -52,7 +54,7 @@ func (s *Store) bury(ctx context.Context, what batched, more func(params) params
 			size = min(2*size, batch)
 			continue
 		}
-		for _, mark := range late {
+		for _, mark := range open {
 			n, failed := s.marked(ctx, mark)
 			total += n
 			if err == nil {

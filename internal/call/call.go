@@ -196,7 +196,7 @@ func Explain(ctx context.Context, err error) error {
 	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
 		select {
 		case <-ctx.Done():
-		case <-time.After(10 * time.Millisecond): // somebody's own context may never say so
+		case <-time.After(80 * time.Millisecond): // somebody's own context may never say so
 		}
 	}
 	over := ctx.Err()
