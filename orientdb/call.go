@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -93,16 +94,14 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	if session != nil {
 		h["Cookie"] = []string{cookie + "=" + *session}
 	}
-	var connected atomic.Bool
-	if s.owned != nil { // which does call this
-		req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-		}))
-	}
+	var conn atomic.Pointer[net.Conn] // that it is sent by; a client of the caller's may not tell
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { conn.Store(&got.Conn) },
+	}))
 	resp, err := s.client.Do(req)
 	if err != nil {
 		err = ended(ctx, err)
-		if s.owned != nil && !connected.Load() {
+		if s.owned != nil && conn.Load() == nil {
 			err = &unsent{err}
 		}
 		return nil, err
@@ -115,7 +114,11 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 		s.session.CompareAndSwap(session, nil)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refused(resp)
+		err, alone := refused(resp)
+		if c := conn.Load(); c != nil && !alone {
+			_ = (*c).Close()
+		}
+		return nil, err
 	}
 	answer, err := read(resp.Body, resp.ContentLength)
 	if err != nil {

@@ -53,9 +53,10 @@ var exception = regexp.MustCompile(`^(?:[a-z][a-z0-9_]*\.)+([A-Z][A-Za-z0-9$]*)(
 //
 // The server sometimes answers twice: where it cannot open the database, a 401 and then a
 // 500. Whoever used the connection next would take that for the answer to another request,
-// and each of them the one before. So the last byte is not read, for which package net/http
-// closes the connection; but for those answers that are known to come alone, daily.
-func refused(resp *http.Response) error {
+// and each of them the one before. So the connection is to be closed, but for those answers
+// that are known to come alone, daily. The last byte is not read, for which package net/http
+// before Go 1.27 closes it by itself.
+func refused(resp *http.Response) (_ error, alone bool) {
 	const enough = 64 << 10
 	e := &refusal{status: resp.StatusCode}
 	most := int64(enough)
@@ -68,10 +69,11 @@ func refused(resp *http.Response) error {
 		e.exception = m[1]
 	}
 	e.reading = meaning(e.status, e.exception, content)
-	if e.exception == duplicated || e.exception == conflict {
+	alone = e.exception == duplicated || e.exception == conflict
+	if alone {
 		_, _ = io.CopyN(io.Discard, resp.Body, enough)
 	}
-	return e
+	return e, alone
 }
 
 // said is the text in the answer of a server that refuses: its first "content".
