@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,6 +76,13 @@ func signal(t *testing.T, s *peer.Store, sig syscall.Signal) {
 	t.Helper()
 	if err := syscall.Kill(s.Pid(), sig); err != nil {
 		t.Fatal(err)
+	}
+	// One of its threads may go on for a moment, and answer.
+	for began := time.Now(); sig == syscall.SIGSTOP && time.Since(began) < 5*time.Second; time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
+		if _, state, found := strings.Cut(string(stat), ") "); err != nil || found && state[0] == 'T' {
+			break // or this is no Linux
+		}
 	}
 }
 
