@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -74,7 +73,11 @@ func (s *Store) change(ctx context.Context, request []byte) (int, error) {
 // password opened. Without that it would open another one for each request; without the
 // password it would refuse what comes after it has been started again.
 func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	var conn atomic.Pointer[net.Conn] // that it is sent by; a client of the caller's may not tell
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { conn.Store(&got.Conn) },
+	})
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -94,10 +97,6 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	if session != nil {
 		h["Cookie"] = []string{cookie + "=" + *session}
 	}
-	var conn atomic.Pointer[net.Conn] // that it is sent by; a client of the caller's may not tell
-	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(got httptrace.GotConnInfo) { conn.Store(&got.Conn) },
-	}))
 	resp, err := s.client.Do(req)
 	if err != nil {
 		err = ended(ctx, err)
@@ -124,7 +123,7 @@ func (s *Store) post(ctx context.Context, url string, body []byte) ([]byte, erro
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		return nil, errStrange
 	}
 	return answer, nil

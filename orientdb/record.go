@@ -25,10 +25,10 @@ import (
 // with 16 at once an update took 6.5 ms in place of 3.6.
 //
 // A session that ends is not deleted but buried: its id, data and owner are overwritten,
-// and exp and due become the negatives of the moment and its minute. For a DELETE … WHERE of this server
-// deletes by the record's own id, whatever the record has become since it was found: it
-// took away sessions that were created in the place of what it meant. What is buried is
-// nobody's any more, and is deleted a minute later.
+// and exp and due become the negatives of the moment and its minute. For a DELETE … WHERE
+// of this server deletes by the record's own id, whatever the record has become since it was
+// found: it took away sessions that were created in the place of what it meant. What is
+// buried is nobody's any more, and is deleted a minute later.
 const (
 	sqlLoad = `SELECT id, data, owner, rev, exp, {now} AS now FROM {class} WHERE id=:id`
 	sqlLook = `SELECT id, owner, rev, exp, {now} AS now FROM {class} WHERE id=:id`

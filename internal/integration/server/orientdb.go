@@ -52,7 +52,7 @@ func readyOrientDB(ctx context.Context, rawURL string) error {
 	}
 	switch status {
 	case http.StatusOK:
-		// One that is killed before its log was first written is never opened again.
+		// One that is killed before its log was first written may never be opened again.
 		time.Sleep(1500 * time.Millisecond)
 	case http.StatusConflict: // it is there already
 	default:
