@@ -37,7 +37,7 @@ func TestPausedServer(t *testing.T) {
 	t.Parallel()
 	sv := server.New(t, server.Mongo())
 	x := newCollection(t, sv.URL())
-	v := theirs(t, x.open(t, nil))
+	v := verbs.Theirs(t, x.open(t, nil))
 	x.opts.Timeout = 300 * time.Millisecond
 	s := x.open(t, nil)
 	if err := s.Ping(t.Context()); err != nil {

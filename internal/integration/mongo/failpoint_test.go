@@ -70,7 +70,7 @@ func TestWhatPassesIsRepeated(t *testing.T) {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				x := newCollection(t, shared.URL(t))
 				s, on := x.failing(t, change)
-				v := theirs(t, s)
+				v := verbs.Theirs(t, s)
 				asked := []string{"create", "update", "touch", "delete", "load", "list", "sweep", "delete owner"}
 				n := 2
 				if waits[what] && !full() { // half a second each
@@ -113,7 +113,7 @@ func TestWhatDoesNotPass(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
 			x.opts.Timeout = time.Second
 			s, on := x.failing(t)
-			v := theirs(t, s)
+			v := verbs.Theirs(t, s)
 			for verb, call := range verbs.All(s, v) {
 				if verb != "create" && verb != "update" && verb != "touch" && verb != "delete" {
 					continue
@@ -158,7 +158,7 @@ func TestWriteConcernErrorIsRepeated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
 			s, on := x.failing(t, change)
-			v := theirs(t, s)
+			v := verbs.Theirs(t, s)
 			fault := bson.E{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"}}}
 			off := on(times(1), commands("update"), fault)
 			w, err := s.Update(t.Context(), "a", store.Record{Data: []byte("2"), Owner: "o"}, hour, v)

@@ -42,7 +42,7 @@ func TestNetworkFaults(t *testing.T) {
 				x := newCollection(t, url)
 				network, client := x.behind(t)
 				s := x.open(t, client)
-				v := theirs(t, s)
+				v := verbs.Theirs(t, s)
 				undo := network.Fail(f)
 				for what, call := range verbs.All(s, v) {
 					verbs.Fails(t, what, call)
@@ -291,34 +291,9 @@ func TestTimeOverIsUnknown(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
 			network, client := x.behind(t, change)
 			s := x.open(t, client)
-			v := theirs(t, s)
-			why := errors.New("the visitor waits no longer")
-			for what, call := range verbs.All(s, v) {
-				var err error
-				// A driver that has only seen slow answers does not even ask.
-				for tries, struck := 0, 0; struck == 0; tries++ {
-					if _, err := s.Load(t.Context(), "a"); err != nil { // there is a connection
-						t.Fatal(err)
-					}
-					ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(1+tries)*100*time.Millisecond, why)
-					undo := network.Fail(proxy.Fault{Kind: proxy.DropReplies})
-					err = call(ctx)
-					cancel()
-					if struck = undo(); struck == 0 && tries == 10 {
-						t.Fatal("the fault never struck")
-					}
-				}
-				want(t, what, err, context.DeadlineExceeded)
-				want(t, what, err, why)
-				switch what {
-				case "create", "update", "touch", "delete":
-					want(t, what, err, store.ErrUnknown)
-				default: // a read, or a look before the write
-					if errors.Is(err, store.ErrUnknown) {
-						t.Errorf("%s has no outcome that could be unknown: %v", what, err)
-					}
-				}
-			}
+			calls := func(v store.Revision) map[string]func(context.Context) error { return verbs.All(s, v) }
+			// The sweep and the end of an owner look before they write.
+			verbs.TimeOver(t, network, s, x.open(t, nil), calls, "create", "update", "touch", "delete")
 		})
 	}
 }

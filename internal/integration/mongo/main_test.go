@@ -105,16 +105,6 @@ func (x *collection) set(tb testing.TB, id string, fields bson.D) {
 	}
 }
 
-// theirs makes the session "a" of the owner "o".
-func theirs(tb testing.TB, s store.Store) store.Revision {
-	tb.Helper()
-	v, err := s.Create(tb.Context(), "a", store.Record{Data: []byte("1"), Owner: "o"}, hour)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return v
-}
-
 // storeURL opens a store on the collection, without a sweeper.
 func storeURL(url, collection string) string {
 	return with(url, "collection="+collection) + "&sweep_every=-1s&migrate=false"

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/mongo"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -109,7 +110,7 @@ func TestWithoutMigrate(t *testing.T) {
 	if _, err := s.Load(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("load: %v", err)
 	}
-	v := theirs(t, s)
+	v := verbs.Theirs(t, s)
 	if _, err := s.Update(t.Context(), "a", store.Record{Owner: "o"}, hour, v); err != nil {
 		t.Error(err)
 	}

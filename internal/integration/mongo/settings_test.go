@@ -35,7 +35,7 @@ func TestSettingsOfTheCollectionDoNotMatter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	v := theirs(t, s)
+	v := verbs.Theirs(t, s)
 	for what, call := range verbs.All(s, v) {
 		if err := call(t.Context()); err != nil && !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s: %v", what, err)

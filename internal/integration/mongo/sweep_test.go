@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/sojourn-go/sojourn/internal/integration/dump"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/mongo"
 	"github.com/sojourn-go/sojourn/mongo/mongotest"
 	"github.com/sojourn-go/sojourn/store"
@@ -344,7 +345,7 @@ func TestEveryQueryHasAnIndex(t *testing.T) {
 		}
 		return x
 	})
-	v := theirs(t, s)
+	v := verbs.Theirs(t, s)
 	list := func(q store.Query) error {
 		for _, err := range s.List(t.Context(), q) {
 			if err != nil {

@@ -40,7 +40,7 @@ func killUnderLoad(t *testing.T, sv *server.Server) {
 // store's time or the context's.
 func paused(t *testing.T, sv *server.Server) {
 	x := newClass(t, sv.URL())
-	v := theirs(t, x.open(t, nil))
+	v := verbs.Theirs(t, x.open(t, nil))
 	x.opts.Timeout = 200 * time.Millisecond
 	s := x.open(t, nil)
 	if err := s.Ping(t.Context()); err != nil {
@@ -83,7 +83,7 @@ func startedAgain(t *testing.T, sv *server.Server) {
 	x := newClass(t, sv.URL())
 	carried := &cookies{}
 	s := x.open(t, carried.client(t))
-	v := theirs(t, s)
+	v := verbs.Theirs(t, s)
 	if _, err := s.Load(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}

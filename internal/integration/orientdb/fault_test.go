@@ -39,7 +39,7 @@ func TestNetworkFaults(t *testing.T) {
 				x := newClass(t, url)
 				network, client := x.behind(t)
 				s := x.open(t, client)
-				v := theirs(t, s)
+				v := verbs.Theirs(t, s)
 				undo := network.Fail(f)
 				for what, call := range verbs.All(s, v) {
 					verbs.Fails(t, what, call)
@@ -325,34 +325,8 @@ func TestTimeOverIsUnknown(t *testing.T) {
 	x := newClass(t, shared.URL(t))
 	network, client := x.behind(t)
 	s := x.open(t, client)
-	v := theirs(t, s)
-	why := errors.New("the visitor waits no longer")
-	for what, call := range verbs.All(s, v) {
-		var err error
-		// On a busy machine there is no answer yet that could be dropped.
-		for tries, struck := 1, 0; struck == 0; tries++ {
-			if err := s.Ping(t.Context()); err != nil { // there is a connection
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(tries)*100*time.Millisecond, why)
-			undo := network.Fail(proxy.Fault{Kind: proxy.DropReplies})
-			err = call(ctx)
-			cancel()
-			if struck = undo(); struck == 0 && tries == 10 {
-				t.Fatalf("%s: the fault never struck", what)
-			}
-		}
-		want(t, what, err, context.DeadlineExceeded)
-		want(t, what, err, why)
-		switch what {
-		case "create", "update", "touch", "delete", "sweep", "delete owner":
-			want(t, what, err, store.ErrUnknown)
-		default:
-			if errors.Is(err, store.ErrUnknown) {
-				t.Errorf("%s has no outcome that could be unknown: %v", what, err)
-			}
-		}
-	}
+	calls := func(v store.Revision) map[string]func(context.Context) error { return verbs.All(s, v) }
+	verbs.TimeOver(t, network, s, x.open(t, nil), calls, "create", "update", "touch", "delete", "sweep", "delete owner")
 }
 
 // REL-19: a thousand calls are cancelled at random. None ends for it amid a write, none

@@ -101,16 +101,6 @@ func (x *class) sql(tb testing.TB, sql string, params map[string]any) []map[stri
 	return found
 }
 
-// theirs makes the session "a" of the owner "o".
-func theirs(tb testing.TB, s store.Store) store.Revision {
-	tb.Helper()
-	v, err := s.Create(tb.Context(), "a", store.Record{Data: []byte("1"), Owner: "o"}, hour)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return v
-}
-
 // storeURL opens a store on the class, without a sweeper.
 func storeURL(url, class string) string {
 	return with(url, "class="+class) + "&sweep_every=-1s&migrate=false"

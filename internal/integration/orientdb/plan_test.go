@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -17,7 +18,7 @@ func TestEveryStatementHasAnIndex(t *testing.T) {
 	s := x.open(t, client)
 	x.fill(t, 700, `id='s:n'+$i, owner='o:'+($i % 50), rev=7`, inAnHour)
 	x.fill(t, 100, `id='s:old'+$i, owner='o:'+($i % 50), rev=7`, anHourAgo)
-	v := theirs(t, s)
+	v := verbs.Theirs(t, s)
 	list := func(q store.Query) func() error {
 		return func() error {
 			for _, err := range s.List(t.Context(), q) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/orientdb"
 	"github.com/sojourn-go/sojourn/orientdb/orientdbtest"
 	"github.com/sojourn-go/sojourn/store"
@@ -170,7 +171,7 @@ func TestCaseOfTheClass(t *testing.T) {
 	t.Parallel()
 	x := patient(t)
 	s := x.open(t, nil)
-	v := theirs(t, s)
+	v := verbs.Theirs(t, s)
 	x.opts.Class = strings.ToUpper(x.opts.Class)
 	other := x.open(t, nil)
 	if err := other.Migrate(t.Context()); err != nil {
@@ -229,7 +230,7 @@ func TestNamesOfTheServersFiles(t *testing.T) {
 // exercise calls each verb on an empty class, which is empty afterwards.
 func exercise(tb testing.TB, s *orientdb.Store) {
 	tb.Helper()
-	v := theirs(tb, s)
+	v := verbs.Theirs(tb, s)
 	v, err := s.Update(tb.Context(), "a", store.Record{Data: []byte("2"), Owner: "p"}, hour, v)
 	want(tb, "update", err, nil)
 	want(tb, "touch", s.Touch(tb.Context(), "a", 2*hour), nil)

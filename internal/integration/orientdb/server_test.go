@@ -100,7 +100,7 @@ func TestWrongPassword(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	x := patient(t)
-	v := theirs(t, x.open(t, nil))
+	v := verbs.Theirs(t, x.open(t, nil))
 	as := func(role string) *class {
 		user := *x
 		user.db.User, user.db.Password = role+x.opts.Class, "secret"

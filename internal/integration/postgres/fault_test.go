@@ -273,27 +273,21 @@ func TestTimeOverIsUnknown(t *testing.T) {
 	x := newTable(t, shared.URL(t))
 	p, pool := x.behind(t)
 	s := x.open(t, pool)
-	v := create(t, s, "a", "")
-	why := errors.New("the visitor waits no longer")
-	for range 5 {
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, why)
-		undo := p.Fail(proxy.Fault{Kind: proxy.DropRequests})
-		_, err := s.Update(ctx, "a", store.Record{}, time.Hour, v)
-		cancel()
-		if undo() == 0 {
-			t.Fatal("the fault never struck")
-		}
-		for _, kind := range []error{store.ErrUnknown, context.DeadlineExceeded, why} {
-			want(t, "update", err, kind)
-		}
-		if _, err := s.Load(t.Context(), "a"); err != nil { // by a new connection, for the next time
-			t.Errorf("afterwards: %v", err)
-		}
+	calls := func(v store.Revision) map[string]func(context.Context) error {
+		all := verbs.All(s, v)
+		delete(all, "sweep") // its first statement is a look
+		return all
 	}
-	// A write that never had a connection was not applied.
+	verbs.TimeOver(t, p, s, x.open(t, x.pool), calls, "create", "update", "touch", "delete", "delete owner")
+}
+
+// A write that never had a connection was not applied.
+func TestWriteWithoutConnection(t *testing.T) {
+	x := newTable(t, shared.URL(t))
+	s := x.open(t, x.pool)
 	var held []*pgxpool.Conn
-	for range pool.Config().MaxConns {
-		c, err := pool.Acquire(t.Context())
+	for range x.pool.Config().MaxConns {
+		c, err := x.pool.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

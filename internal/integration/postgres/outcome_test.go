@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/postgres/postgrestest"
 	"github.com/sojourn-go/sojourn/store"
@@ -56,36 +55,6 @@ func TestUnreachableAfterALostReply(t *testing.T) {
 	}
 	if e, err := s.Load(t.Context(), "a"); err != nil || string(e.Data) != "2" {
 		t.Errorf("%q, %v", e.Data, err)
-	}
-}
-
-// A read has no outcome that could be unknown.
-func TestReadIsNeverUnknown(t *testing.T) {
-	x := newTable(t, shared.URL(t))
-	p, pool := x.behind(t)
-	s := x.open(t, pool)
-	v := create(t, s, "a", "")
-	for what, call := range verbs.All(s, v) {
-		if _, err := s.Load(t.Context(), "a"); err != nil {
-			t.Fatal(err)
-		}
-		undo := p.Fail(proxy.Fault{Kind: proxy.DropReplies})
-		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
-		err := call(ctx)
-		cancel()
-		undo()
-		unknown := errors.Is(err, store.ErrUnknown)
-		switch what {
-		case "load", "list", "list owner", "count", "ping":
-			if err == nil || unknown {
-				t.Errorf("%s: %v", what, err)
-			}
-		case "sweep": // its first statement is a look
-		default:
-			if !unknown {
-				t.Errorf("%s: got %v, want ErrUnknown", what, err)
-			}
-		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 )
 
@@ -23,7 +24,7 @@ func TestCancellationKeepsTheConnection(t *testing.T) {
 				if err := direct.Clear(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				v := theirs(t, direct)
+				v := verbs.Theirs(t, direct)
 				call := calls(s, v)[what]
 				if err := call(t.Context()); err != nil { // its connections are there
 					t.Fatal(err)
@@ -31,7 +32,7 @@ func TestCancellationKeepsTheConnection(t *testing.T) {
 				if err := direct.Clear(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				call = calls(s, theirs(t, direct))[what]
+				call = calls(s, verbs.Theirs(t, direct))[what]
 				made := network.Dials()
 				// The network holds the call until after its cancellation.
 				held := make(chan struct{}, 100)

@@ -38,16 +38,6 @@ func calls(s *redis.Store, v store.Revision) map[string]func(context.Context) er
 	return all
 }
 
-// theirs makes the session "a" of the owner "o".
-func theirs(t *testing.T, s store.Store) store.Revision {
-	t.Helper()
-	v, err := s.Create(t.Context(), "a", store.Record{Data: []byte("1"), Owner: "o"}, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // REL-08: whatever the network does, a call is answered or ends with its context, says
 // nothing of sessions that it does not know, and works again once the network does.
 func TestNetworkFaults(t *testing.T) {
@@ -79,7 +69,7 @@ func networkFaults(t *testing.T, url string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			x := newSpace(t, url)
-			v := theirs(t, x.open(t, x.client))
+			v := verbs.Theirs(t, x.open(t, x.client))
 			network, client := x.through(t)
 			s := x.open(t, client)
 			warm(t, s)
@@ -110,29 +100,6 @@ func recovers(t *testing.T, s store.Store) {
 		if time.Since(began) > 5*time.Second {
 			t.Fatalf("5 s afterwards: %v", err)
 		}
-	}
-}
-
-// When the time is over after a write that may have arrived, the outcome is unknown,
-// and the cause that the caller gave its deadline is told.
-func TestTimeOverIsUnknown(t *testing.T) {
-	x := newSpace(t, shared.URL(t))
-	p, client := x.behind(t)
-	s := x.open(t, client)
-	v := create(t, s, "a", "")
-	why := errors.New("the visitor waits no longer")
-	for range 5 {
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, why)
-		undo := p.Fail(proxy.Fault{Kind: proxy.DropRequests})
-		_, err := s.Update(ctx, "a", store.Record{}, time.Hour, v)
-		cancel()
-		if undo() == 0 {
-			t.Fatal("the fault never struck")
-		}
-		for _, kind := range []error{store.ErrUnknown, context.DeadlineExceeded, why} {
-			want(t, "update", err, kind)
-		}
-		warm(t, s) // by a new connection, for the next time
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/sojourn-go/sojourn/internal/integration/server"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -81,39 +82,17 @@ func TestUnreachableAfterALostReply(t *testing.T) {
 	}
 }
 
-// A read has no outcome that could be unknown; a write of which nothing is known has.
-func TestReadIsNeverUnknown(t *testing.T) {
+// When the time is over after a write that may have arrived, the outcome is unknown, and
+// the cause that the caller gave its deadline is told.
+func TestTimeOverIsUnknown(t *testing.T) {
 	for name, sv := range kinds {
 		t.Run(name, func(t *testing.T) {
 			x := newSpace(t, sv.URL(t))
 			network, client := x.through(t)
-			s, direct := x.open(t, client), x.open(t, x.client)
-			for what := range calls(s, 0) {
-				if err := direct.Clear(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				v := theirs(t, direct)
-				warm(t, s)
-				undo := network.Fail(proxy.Fault{Kind: proxy.DropReplies})
-				ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
-				err := calls(s, v)[what](ctx)
-				cancel()
-				if undo() == 0 {
-					t.Errorf("%s: no reply was lost", what)
-				}
-				unknown := errors.Is(err, store.ErrUnknown)
-				switch what {
-				case "load", "list", "list data", "list owner", "count", "ping", "check",
-					"delete owner", "clear": // which look first
-					if err == nil || unknown {
-						t.Errorf("%s: %v", what, err)
-					}
-				default:
-					if !unknown {
-						t.Errorf("%s: got %v, want ErrUnknown", what, err)
-					}
-				}
-			}
+			s := x.open(t, client)
+			calls := func(v store.Revision) map[string]func(context.Context) error { return calls(s, v) }
+			// The end of an owner and of all looks first.
+			verbs.TimeOver(t, network, s, x.open(t, x.client), calls, "create", "create for an owner", "update", "touch", "delete")
 		})
 	}
 }
@@ -134,7 +113,7 @@ func TestLostSecondStep(t *testing.T) {
 	for what, unknown := range map[string]bool{"list": false, "list data": false, "list owner": false, "delete owner": true, "clear": true} {
 		for _, lost := range []bool{false, true} {
 			_ = direct.Delete(t.Context(), "a")
-			call := calls(s, theirs(t, direct))[what]
+			call := calls(s, verbs.Theirs(t, direct))[what]
 			warm(t, s)
 			if !lost { // so that the server knows the script
 				steps = last

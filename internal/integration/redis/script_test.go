@@ -9,6 +9,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/redis/redistest"
 	"github.com/sojourn-go/sojourn/store"
@@ -154,7 +155,7 @@ func TestScriptsAreForgottenBeforeTheRepeat(t *testing.T) {
 			if err := direct.Clear(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			call := calls(theirs(t, direct))[what]
+			call := calls(verbs.Theirs(t, direct))[what]
 			if !lost {
 				want(t, what, call(), nil)
 				continue

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/sojourn-go/sojourn/internal/proxy"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -59,6 +61,16 @@ func Create(tb testing.TB, s store.Store, id, data string) store.Revision {
 	return v
 }
 
+// Theirs stores the session "a" of the owner "o", which lives for an hour.
+func Theirs(tb testing.TB, s store.Store) store.Revision {
+	tb.Helper()
+	v, err := s.Create(tb.Context(), "a", store.Record{Data: []byte("1"), Owner: "o"}, time.Hour)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return v
+}
+
 // Want fails the test unless err is one of the kinds given; nil is one too.
 func Want(tb testing.TB, what string, err error, kinds ...error) {
 	tb.Helper()
@@ -93,5 +105,60 @@ func Fails(t *testing.T, what string, call func(context.Context) error) {
 	}
 	if took > 3*time.Second {
 		t.Errorf("%s took %v of %v", what, took, limit)
+	}
+}
+
+// Clearer is a store that a test may clear.
+type Clearer interface {
+	store.Store
+	Clear(ctx context.Context) error
+}
+
+// TimeOver makes calls on s, behind a network that keeps each answer until the caller has
+// given up. Each says that its time is over, and the cause that the deadline was given; and
+// those in writes, whose write has arrived, that the outcome is unknown, which a read never
+// says. direct is the same store without that network; calls are [All] or more.
+func TimeOver(t *testing.T, network interface {
+	Fail(proxy.Fault) (undo func() (struck int))
+}, s store.Store, direct Clearer, calls func(store.Revision) map[string]func(context.Context) error, writes ...string,
+) {
+	t.Helper()
+	why := errors.New("the visitor waits no longer")
+	for what := range calls(0) {
+		isWrite := slices.Contains(writes, what)
+		try := func(limit time.Duration) (struck int, _ error) {
+			if err := direct.Clear(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			call := calls(Theirs(t, direct))[what]
+			if _, err := s.Load(t.Context(), "a"); err != nil { // there is a connection
+				t.Fatal(err)
+			}
+			ended := make(chan struct{})
+			fault := proxy.Fault{Kind: proxy.DropReplies}
+			if isWrite {
+				fault = proxy.Fault{Kind: proxy.LoseReply, Between: func() { <-ended }}
+			}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), limit, why)
+			defer cancel()
+			undo := network.Fail(fault)
+			err := call(ctx)
+			close(ended)
+			return undo(), err
+		}
+		limit := 100 * time.Millisecond
+		struck, err := try(limit)
+		// On a busy machine nothing is asked in so short a time, or not yet answered.
+		for ; struck == 0 && limit < time.Minute; struck, err = try(limit) {
+			limit *= 2
+		}
+		if struck == 0 {
+			t.Errorf("%s: no answer was kept", what)
+		}
+		Want(t, what, err, context.DeadlineExceeded)
+		Want(t, what, err, why)
+		if unknown := errors.Is(err, store.ErrUnknown); unknown != isWrite {
+			t.Errorf("%s: got %v; is its outcome unknown: %t", what, err, isWrite)
+		}
 	}
 }
