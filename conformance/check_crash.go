@@ -78,23 +78,40 @@ func crash2(t *T) {
 		b := t.text(size)
 		return store.Record{Data: fmt.Appendf(b, "%08x", crc32.ChecksumIEEE(b)), Owner: owner}
 	}
+	// check fails unless data is all of what was written at once.
+	check := func(data []byte) bool {
+		n := len(data) - 8
+		if n >= 0 && string(data[n:]) == fmt.Sprintf("%08x", crc32.ChecksumIEEE(data[:n])) {
+			return true
+		}
+		t.Errorf("after a kill while it was written, a session is neither the old nor the new one: %d bytes", len(data))
+		return false
+	}
 	ids := t.newIDs(8)
 	c := f.client
 	for range 2 {
 		var wg sync.WaitGroup
 		var begun atomic.Int64
+		var over atomic.Bool   // it was killed, if anything was
+		defer over.Store(true) // if nothing could be
 		enough := make(chan struct{})
 		for i, id := range ids {
 			recs := []store.Record{whole(fmt.Sprint("o", i)), whole(fmt.Sprint("o", i))}
 			write := func() {
-				for n := range 1000 {
-					if begun.Add(1) == 60 {
+				for n := 0; !over.Load(); n++ {
+					switch all := begun.Add(1); {
+					case all == 60:
 						close(enough)
+					case all > 500: // to kill takes longer: what is written meanwhile is not to fill the disk
+						time.Sleep(2 * time.Millisecond)
 					}
 					e, err := c.s.Load(t.ctx, id)
 					if errors.Is(err, store.ErrNotFound) {
 						_, err = c.s.Create(t.ctx, id, recs[n%2], hour)
 					} else if err == nil {
+						if !check(e.Data) { // the store has found its way back already, and so writes over it
+							return
+						}
 						_, err = c.s.Update(t.ctx, id, recs[n%2], hour, e.Revision)
 					}
 					if err != nil {
@@ -112,6 +129,7 @@ func crash2(t *T) {
 			t.Fatalf("the writers failed before anything was killed, after %d writes", begun.Load())
 		}
 		next := f.after("Crash", func() (store.Store, error) { return f.Crash(t.ctx) })
+		over.Store(true)
 		<-idle
 		c = next
 		for i, id := range ids {
@@ -123,10 +141,7 @@ func crash2(t *T) {
 				t.Errorf("after a kill while it was written: %s", errText(err))
 				continue
 			}
-			n := len(e.Data) - 8
-			if n < 0 || string(e.Data[n:]) != fmt.Sprintf("%08x", crc32.ChecksumIEEE(e.Data[:n])) {
-				t.Errorf("after a kill while it was written, a session is neither the old nor the new one: %d bytes", len(e.Data))
-			}
+			check(e.Data)
 			c.lists("after a kill", fmt.Sprint("o", i), id)
 		}
 		if t.Failed() {

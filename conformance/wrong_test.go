@@ -18,6 +18,7 @@ var wrong = []struct{ bug, breaks string }{
 	{"index entries stay", "OWNER-4 CLEAR-1"},
 	{"deletes are not on disk", "CRASH-1"},
 	{"a kill tears what is written", "CRASH-2"},
+	{"a kill tears all that is written, and clients go on", "CRASH-2"},
 	{"the index is not on disk", "CRASH-1 CRASH-2"},
 	{"Close leaves a goroutine", "CLOSE-2"},
 	{"closed and goes on", "CLOSE-1"},
