@@ -283,16 +283,16 @@ func (sp *space) drop(id string) {
 
 // crash is a kill: what is not on disk is gone.
 func (sp *space) crash() {
-	const tears, all = "a kill tears what is written", "a kill tears all that is written, and clients go on"
-	if !sp.is(all) {
+	one, all := sp.is("a kill tears what is written"), sp.is("a kill tears all that is written, and clients go on")
+	if !all {
 		sp.epoch.Add(1)
 	}
 	for id, x := range sp.disk {
-		if (sp.is(tears) || sp.is(all)) && len(x.data) > 4096 {
+		if (one || all) && len(x.data) > 4096 {
 			x.data = x.data[:4096]
 			sp.disk[id] = x
-			if sp.is(tears) {
-				break // one of them
+			if one {
+				break
 			}
 		}
 	}
