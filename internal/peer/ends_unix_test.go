@@ -215,7 +215,7 @@ func TestProcessThatCrashes(t *testing.T) {
 func TestCloseOfAStoppedProcess(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it waits for 10 s")
+		t.Skip("it waits for twice the patience")
 	}
 	s := start(t, "memory")
 	signal(t, s, syscall.SIGSTOP)
@@ -231,7 +231,7 @@ func TestCloseOfAStoppedProcess(t *testing.T) {
 func TestCloseIsBounded(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it waits for 5 s")
+		t.Skip("it waits for as long as the patience")
 	}
 	s := start(t, "deaf")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

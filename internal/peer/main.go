@@ -34,7 +34,7 @@ const hello = "sojourn peer\n"
 
 // patience is what a process has to end once it is told to, and what a call has to
 // return once it is cancelled: more than the two seconds that a store may take.
-const patience = 5 * time.Second
+var patience = 5 * time.Second
 
 // Main does the job of a process that [Start], [Begin] or [Run] has started, and
 // exits. In any other it returns at once. It must be called before anything else: by

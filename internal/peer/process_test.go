@@ -151,7 +151,7 @@ func TestContextOfAFunction(t *testing.T) {
 func TestFunctionThatIsDeaf(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it waits for 5 s")
+		t.Skip("it waits for as long as the patience")
 	}
 	held, ended := holder(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -176,7 +176,7 @@ func TestNoOrphans(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			if kind == "hold" && testing.Short() {
-				t.Skip("it waits for 5 s")
+				t.Skip("it waits for as long as the patience")
 			}
 			held, ended := holder(t)
 			p, err := peer.Begin(t.Context(), "parent", kind, held)

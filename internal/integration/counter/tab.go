@@ -3,6 +3,7 @@ package counter
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,9 @@ type Tab struct{ Cookie *http.Cookie }
 // transport keeps as many connections to each counter as there are requests at once; the
 // default one makes most of them anew.
 var transport = &http.Transport{MaxIdleConnsPerHost: 32}
+
+// errBusy is an answer that says to try again: the store was not quick enough.
+var errBusy = errors.New("busy")
 
 // Do asks a counter and returns the visits that it tells.
 func (b *Tab) Do(ctx context.Context, method, url string) (int, error) {
@@ -45,6 +49,8 @@ func (b *Tab) Do(ctx context.Context, method, url string) (int, error) {
 	switch {
 	case method == "POST" && res.StatusCode == http.StatusSeeOther:
 		return 0, nil
+	case res.StatusCode == http.StatusServiceUnavailable:
+		return 0, fmt.Errorf("%w: %s: %s", errBusy, res.Status, body)
 	case res.StatusCode != http.StatusOK:
 		return 0, fmt.Errorf("%s: %s", res.Status, body)
 	}
