@@ -111,26 +111,29 @@ func TestWhatDoesNotPass(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			x := newCollection(t, shared.URL(t))
-			x.opts.Timeout = time.Second
+			x.opts.Timeout = time.Minute // longer than it may take where it is to be told at once
 			s, on := x.failing(t)
-			v := verbs.Theirs(t, s)
-			for verb, call := range verbs.All(s, v) {
-				if verb != "create" && verb != "update" && verb != "touch" && verb != "delete" {
-					continue
+			try := func(verb string, limit time.Duration) error {
+				if err := s.Clear(t.Context()); err != nil {
+					t.Fatal(err)
 				}
-				for { // the driver knows of a primary
-					if _, err := s.Load(t.Context(), "a"); err == nil {
-						break
-					}
-					if t.Context().Err() != nil {
-						t.FailNow()
-					}
-				}
+				call := verbs.All(s, verbs.Theirs(t, s))[verb]
 				off := on("alwaysOn", append(c.fault, commands("update", "delete"))...)
-				began := time.Now()
-				err := call(t.Context())
-				took := time.Since(began)
-				off()
+				defer off()
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				defer cancel()
+				return call(ctx)
+			}
+			for _, verb := range []string{"create", "update", "touch", "delete"} {
+				limit := time.Second
+				if c.atOnce {
+					limit = time.Hour
+				}
+				err := try(verb, limit)
+				// On a busy machine the server has not answered twice by then.
+				for ; errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), c.text) && limit < time.Minute; err = try(verb, limit) {
+					limit *= 4
+				}
 				if err == nil || errors.Is(err, store.ErrUnknown) != c.unknown || !strings.Contains(err.Error(), c.text) {
 					t.Errorf("%s: got %v", verb, err)
 				}
@@ -142,8 +145,8 @@ func TestWhatDoesNotPass(t *testing.T) {
 						t.Errorf("%s: got %v", verb, err)
 					}
 				}
-				if c.atOnce && took > 900*time.Millisecond || took > 3*time.Second {
-					t.Errorf("%s took %v", verb, took)
+				if c.atOnce && errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s was tried for as long as there was time: %v", verb, err)
 				}
 			}
 		})
