@@ -33,7 +33,9 @@ func killUnderLoad(t *testing.T, sv *server.Server) {
 	if full() {
 		rounds = 30
 	}
-	diary.KilledBut(t, sv, newClass(t, sv.URL()).open(t, nil), written10, rounds, 600)
+	x := newClass(t, sv.URL())
+	x.opts.Timeout = 0 // as it comes: calls are to fail
+	diary.KilledBut(t, sv, x.open(t, nil), written10, rounds, 600)
 }
 
 // A server that stands still, with its connections open, holds a call no longer than the

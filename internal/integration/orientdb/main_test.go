@@ -33,6 +33,10 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// patience is the time of a store whose test is not about time: a busy machine stands still
+// for longer than the two seconds of every day.
+const patience = 30 * time.Second
+
 var (
 	full   = verbs.Full
 	create = verbs.Create
@@ -63,7 +67,7 @@ func unmade(tb testing.TB, url string) *class {
 	tb.Helper()
 	x := &class{
 		db: orientdbtest.Database(tb, url), url: url,
-		opts: orientdb.Options{Class: orientdbtest.NewName(), SweepEvery: -1},
+		opts: orientdb.Options{Class: orientdbtest.NewName(), SweepEvery: -1, Timeout: patience},
 	}
 	x.db.Client = orientdbtest.Client(tb, nil)
 	tb.Cleanup(func() { _ = orientdbtest.Drop(context.Background(), x.db, x.opts.Class) })
@@ -103,7 +107,7 @@ func (x *class) sql(tb testing.TB, sql string, params map[string]any) []map[stri
 
 // storeURL opens a store on the class, without a sweeper.
 func storeURL(url, class string) string {
-	return with(url, "class="+class) + "&sweep_every=-1s&migrate=false"
+	return with(url, "class="+class) + "&sweep_every=-1s&migrate=false&timeout=" + patience.String()
 }
 
 // with is the URL with one more parameter.

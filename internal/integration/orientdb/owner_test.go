@@ -16,7 +16,7 @@ import (
 // have ended is what is missing, though they get in each other's way.
 func TestDeleteOwnerAgainstWriters(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	h, client := hear(t)
 	s, ending := x.open(t, nil), x.open(t, client)
 	var updated atomic.Int64
@@ -95,7 +95,7 @@ func TestDeleteOwnerAgainstWriters(t *testing.T) {
 // one's, though it was found as the first one's.
 func TestMovedWhileOwnersEnd(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	moved, ended := 0, 0
 	for round := range many(2) {

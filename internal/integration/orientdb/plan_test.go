@@ -13,7 +13,7 @@ import (
 // record: Count, and the listing of all, which goes on from a place.
 func TestEveryStatementHasAnIndex(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	h, client := hear(t)
 	s := x.open(t, client)
 	x.fill(t, 700, `id='s:n'+$i, owner='o:'+($i % 50), rev=7`, inAnHour)

@@ -14,7 +14,7 @@ import (
 // verb but Delete, and hinders nobody.
 func TestPlantedRecords(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	create(t, s, "bystander", "")
 	const soon = `(sysdate().asLong()+3600000)`

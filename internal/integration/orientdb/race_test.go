@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -23,15 +22,6 @@ func many(n int) int {
 	return n
 }
 
-// patient is a class whose stores wait for long: how long a busy machine takes is not asked
-// here.
-func patient(tb testing.TB) *class {
-	tb.Helper()
-	x := newClass(tb, shared.URL(tb))
-	x.opts.Timeout = 30 * time.Second
-	return x
-}
-
 // scanned is how many records have an id, by a look at all of them: an index can lack one.
 func (x *class) scanned(tb testing.TB, id string) int {
 	tb.Helper()
@@ -41,7 +31,7 @@ func (x *class) scanned(tb testing.TB, id string) int {
 // A sweep and a create in the place of what it sweeps: nothing that was created is lost.
 func TestSweepAgainstCreate(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	h, client := hear(t)
 	s, sweeper := x.open(t, nil), x.open(t, client)
 	swept, expired := 0, 0
@@ -113,7 +103,7 @@ func againstCreate(t *testing.T, s store.Store, round, n int, sweep func() (int,
 // they had returned is there, and the index has it.
 func TestDeleteAgainstCreate(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	h, client := hear(t)
 	s := x.open(t, client)
 	var waited, stayed, gone atomic.Int64
@@ -180,7 +170,7 @@ func twice(f func()) (wait func()) {
 // after the delete had returned is told to be done, and nothing comes back.
 func TestUpdateAgainstPurge(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s, sweeper := x.open(t, nil), x.open(t, nil)
 	const n = 100
 	var done, refused, purged atomic.Int64
@@ -256,7 +246,7 @@ func TestUpdateAgainstPurge(t *testing.T) {
 // one does; and of many that create what is not there.
 func TestManyCreateInThePlaceOfTheExpired(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	rounds := many(40)
 	x.fill(t, rounds-rounds/3, `id='s:n'+$i, rev=7`, anHourAgo) // the last third is not there
@@ -303,7 +293,7 @@ func TestPlainDeleteLoses(t *testing.T) {
 	if !full() {
 		t.Skip("it shows what the server does, not what the store does: set SOJOURN_TEST_FULL=1")
 	}
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	lost, unindexed := 0, 0
 	look := func(id string) {

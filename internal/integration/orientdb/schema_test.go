@@ -169,7 +169,7 @@ func TestMigrateRefusesTheServersClasses(t *testing.T) {
 // To the server names whose case differs are one, and so they are here.
 func TestCaseOfTheClass(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	v := verbs.Theirs(t, s)
 	x.opts.Class = strings.ToUpper(x.opts.Class)

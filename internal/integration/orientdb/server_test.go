@@ -76,7 +76,7 @@ func TestMissing(t *testing.T) {
 
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	right := ":" + x.db.Password + "@"
 	x.db.Password = "hunter2"
 	s := x.open(t, nil)
@@ -99,7 +99,7 @@ func TestWrongPassword(t *testing.T) {
 // sessions need. Neither can make classes, nor need they where there is one.
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	v := verbs.Theirs(t, x.open(t, nil))
 	as := func(role string) *class {
 		user := *x

@@ -174,7 +174,7 @@ func sweeping(all []exchange) (bury, purge []exchange) {
 // than a minute anHourAgo. What is alive stays, though its due, by which it is found, is over.
 func TestSweepInBatches(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	h, client := hear(t)
 	s := x.open(t, client)
 	x.fill(t, 1200, `id='s:old'+$i, owner='o:o', rev=7`, anHourAgo)
@@ -224,7 +224,7 @@ func TestSweepInBatches(t *testing.T) {
 // other's way.
 func TestSweepersAtOnce(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	h, client := hear(t)
 	x.fill(t, 1200, `id='s:old'+$i, rev=7`, anHourAgo)
 	x.fill(t, 100, `id='s:alive'+$i, rev=7`, inAnHour)
@@ -260,7 +260,7 @@ func TestSweepUnderLoad(t *testing.T) {
 	if full() {
 		expired = 1_000_000
 	}
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	x.fill(t, expired, `id='s:old'+$i, owner='o:'+($i % 100), rev=7`, anHourAgo)
 	x.fill(t, 100, `id='s:alive'+$i, data='a2VwdA==', rev=7`, inAnHour)

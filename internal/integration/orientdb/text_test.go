@@ -36,7 +36,7 @@ var hostile = []string{
 // SEC-24: a text of the caller's is a text, as an id, as an owner and as data, in every verb.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	s := x.open(t, nil)
 	create(t, s, "bystander", "kept")
 	ids := make(map[string]string) // of each owner
@@ -159,7 +159,7 @@ func (x *class) addUser(tb testing.TB, name, password, role string) {
 // server divides what it is sent.
 func TestHostilePasswords(t *testing.T) {
 	t.Parallel()
-	x := patient(t)
+	x := newClass(t, shared.URL(t))
 	for i, password := range []string{`'"` + "`" + `\`, `p@ss/w?rd#%&=+ ;`, ` Zoë😀` + "\u2028", `%22\u0022{"a"}`} {
 		user := fmt.Sprintf("%s_%d'\"`é", x.opts.Class, i)
 		x.addUser(t, user, password, "writer")
@@ -249,7 +249,7 @@ func TestErrorsTellNothing(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			x := patient(t)
+			x := newClass(t, shared.URL(t))
 			errs := provoke(t, x, c.sql...)
 			for verb, err := range errs {
 				tellsNothing(t, verb, err, secrets)
@@ -263,7 +263,7 @@ func TestErrorsTellNothing(t *testing.T) {
 	}
 	t.Run("password", func(t *testing.T) {
 		t.Parallel()
-		x := patient(t)
+		x := newClass(t, shared.URL(t))
 		x.db.User, x.db.Password = owner, password
 		s := x.open(t, nil)
 		for verb, call := range verbs.All(s, 1) {
@@ -289,7 +289,7 @@ func TestErrorsTellNothing(t *testing.T) {
 	})
 	t.Run("too large", func(t *testing.T) {
 		t.Parallel()
-		x := patient(t)
+		x := newClass(t, shared.URL(t))
 		x.opts.MaxData = 5
 		_, err := x.open(t, nil).Create(t.Context(), id, store.Record{Owner: owner, Data: []byte(data)}, hour)
 		want(t, "create", err, store.ErrTooLarge)

@@ -21,7 +21,7 @@ var visit = together.Visit
 
 // storeURL opens a store on the table, without a sweeper.
 func storeURL(url string, opts *postgres.Options) string {
-	return fmt.Sprintf("%s&table=%s&durable_touch=%v&sweep_every=-1s&migrate=false", url, opts.Table, opts.DurableTouch)
+	return fmt.Sprintf("%s&table=%s&durable_touch=%v&sweep_every=-1s&migrate=false&timeout=%s", url, opts.Table, opts.DurableTouch, patience)
 }
 
 // openPeer opens a store in a process of its own.
