@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,10 @@ func crash2(t *T) {
 		var begun atomic.Int64
 		var over atomic.Bool   // it was killed, if anything was
 		defer over.Store(true) // if nothing could be
+		// A store that finds its way back writes over what the kill has left: what it loads
+		// meanwhile is looked at when nothing loads any more.
+		var killing atomic.Bool
+		loaded := make([][][]byte, len(ids))
 		enough := make(chan struct{})
 		for i, id := range ids {
 			recs := []store.Record{whole(fmt.Sprint("o", i)), whole(fmt.Sprint("o", i))}
@@ -109,8 +114,9 @@ func crash2(t *T) {
 					if errors.Is(err, store.ErrNotFound) {
 						_, err = c.s.Create(t.ctx, id, recs[n%2], hour)
 					} else if err == nil {
-						if !check(e.Data) { // the store has found its way back already, and so writes over it
-							return
+						if killing.Load() {
+							loaded[i] = append(loaded[i], e.Data)
+							loaded[i] = loaded[i][max(0, len(loaded[i])-300):] // longer than it takes
 						}
 						_, err = c.s.Update(t.ctx, id, recs[n%2], hour, e.Revision)
 					}
@@ -128,9 +134,15 @@ func crash2(t *T) {
 		case <-idle:
 			t.Fatalf("the writers failed before anything was killed, after %d writes", begun.Load())
 		}
+		killing.Store(true)
 		next := f.after("Crash", func() (store.Store, error) { return f.Crash(t.ctx) })
 		over.Store(true)
 		<-idle
+		for _, data := range slices.Concat(loaded...) {
+			if !check(data) {
+				return
+			}
+		}
 		c = next
 		for i, id := range ids {
 			e, err := c.Load(id)
