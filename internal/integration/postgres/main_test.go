@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8") // those that are parallel have servers of their own, and wait for them
+	_ = flag.Set("test.parallel", "4") // those that are parallel have servers of their own, and wait for them
 	defer shared.End()
 	return m.Run()
 }

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8") // those that are parallel have servers of their own, and wait for them
+	_ = flag.Set("test.parallel", "6") // those that are parallel have servers of their own, and wait for them
 	for _, s := range []*server.Shared{shared, valkey, cluster} {
 		defer s.End()
 	}
