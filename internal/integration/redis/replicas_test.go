@@ -50,7 +50,7 @@ func TestReplicas(t *testing.T) {
 	x := newSpace(t, urlOf(t, p.sv, p.master))
 	master := x.client.(*goredis.Client)
 	plain := x.open(t, x.client)
-	x.opts.Replicas, x.opts.Timeout = 1, time.Second
+	x.opts.Replicas, x.opts.Timeout = 1, 3*time.Second
 	s := x.open(t, x.client)
 	x.opts.Replicas = 2
 	two := x.open(t, x.client)
@@ -158,7 +158,7 @@ func TestReplicas(t *testing.T) {
 	// is no reason to give up on the pages that follow.
 	t.Run("little time", func(t *testing.T) {
 		x.opts.Timeout = 300 * time.Millisecond
-		defer func() { x.opts.Timeout = time.Second }()
+		defer func() { x.opts.Timeout = 3 * time.Second }()
 		s := x.open(t, x.client)
 		defer stopped(t, p.sv, p.replica)()
 		// A machine that is busy with other things leaves too little of the time now and then,
