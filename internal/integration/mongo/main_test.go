@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
@@ -35,10 +34,6 @@ func run(m *testing.M) int {
 	defer shared.End()
 	return m.Run()
 }
-
-// patience is the time of a store in a process of its own, whose test is not about time: a
-// busy machine stands still for longer than the two seconds of every day.
-const patience = 30 * time.Second
 
 var (
 	full   = verbs.Full
@@ -112,7 +107,7 @@ func (x *collection) set(tb testing.TB, id string, fields bson.D) {
 
 // storeURL opens a store on the collection, without a sweeper.
 func storeURL(url, collection string) string {
-	return with(url, "collection="+collection) + "&sweep_every=-1s&migrate=false&timeout=" + patience.String()
+	return with(url, "collection="+collection) + "&sweep_every=-1s&migrate=false&timeout=" + verbs.Patience.String()
 }
 
 // with is the URL with one more parameter.

@@ -33,10 +33,6 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// patience is the time of a store whose test is not about time: a busy machine stands still
-// for longer than the two seconds of every day.
-const patience = 30 * time.Second
-
 var (
 	full   = verbs.Full
 	create = verbs.Create
@@ -67,7 +63,7 @@ func unmade(tb testing.TB, url string) *class {
 	tb.Helper()
 	x := &class{
 		db: orientdbtest.Database(tb, url), url: url,
-		opts: orientdb.Options{Class: orientdbtest.NewName(), SweepEvery: -1, Timeout: patience},
+		opts: orientdb.Options{Class: orientdbtest.NewName(), SweepEvery: -1, Timeout: verbs.Patience},
 	}
 	x.db.Client = orientdbtest.Client(tb, nil)
 	tb.Cleanup(func() { _ = orientdbtest.Drop(context.Background(), x.db, x.opts.Class) })
@@ -107,7 +103,7 @@ func (x *class) sql(tb testing.TB, sql string, params map[string]any) []map[stri
 
 // storeURL opens a store on the class, without a sweeper.
 func storeURL(url, class string) string {
-	return with(url, "class="+class) + "&sweep_every=-1s&migrate=false&timeout=" + patience.String()
+	return with(url, "class="+class) + "&sweep_every=-1s&migrate=false&timeout=" + verbs.Patience.String()
 }
 
 // with is the URL with one more parameter.

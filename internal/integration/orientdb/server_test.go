@@ -222,14 +222,7 @@ func TestSomethingElse(t *testing.T) {
 			if c.lasts {
 				opts.Timeout = -1
 			}
-			db := orientdb.Database{URL: web.URL, Name: "d", User: "root", Password: "root"}
-			s, err := orientdb.New(&db, &opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			calls := verbs.All(s, 1)
-			calls["migrate"] = s.Migrate
+			calls := callsTo(t, web.URL, &opts)
 			for verb, call := range calls {
 				ctx, cancel := context.WithCancel(t.Context())
 				giveUp = cancel
@@ -245,6 +238,19 @@ func TestSomethingElse(t *testing.T) {
 	}
 }
 
+// callsTo are the calls of a store on what is at the URL.
+func callsTo(t *testing.T, url string, opts *orientdb.Options) map[string]func(context.Context) error {
+	t.Helper()
+	s, err := orientdb.New(&orientdb.Database{URL: url, Name: "d", User: "root", Password: "root"}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	calls := verbs.All(s, 1)
+	calls["migrate"] = s.Migrate
+	return calls
+}
+
 // What never answers is waited for as long as the store's time is.
 func TestSilence(t *testing.T) {
 	t.Parallel()
@@ -253,14 +259,7 @@ func TestSilence(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer web.Close()
-	db := orientdb.Database{URL: web.URL, Name: "d", User: "root", Password: "root"}
-	s, err := orientdb.New(&db, &orientdb.Options{SweepEvery: -1, Timeout: 50 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	calls := verbs.All(s, 1)
-	calls["migrate"] = s.Migrate
+	calls := callsTo(t, web.URL, &orientdb.Options{SweepEvery: -1, Timeout: 50 * time.Millisecond})
 	for verb, call := range calls {
 		says(t, verb, call(t.Context()), "deadline exceeded")
 	}

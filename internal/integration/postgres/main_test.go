@@ -5,7 +5,6 @@ import (
 	"flag"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -30,10 +29,6 @@ func run(m *testing.M) int {
 	defer shared.End()
 	return m.Run()
 }
-
-// patience is the time of a store in a process of its own, whose test is not about time: a
-// busy machine stands still for longer than the two seconds of every day.
-const patience = 30 * time.Second
 
 var (
 	full   = verbs.Full

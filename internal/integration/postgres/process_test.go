@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sojourn-go/sojourn/internal/integration/together"
+	"github.com/sojourn-go/sojourn/internal/integration/verbs"
 	"github.com/sojourn-go/sojourn/postgres"
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -21,7 +22,7 @@ var visit = together.Visit
 
 // storeURL opens a store on the table, without a sweeper.
 func storeURL(url string, opts *postgres.Options) string {
-	return fmt.Sprintf("%s&table=%s&durable_touch=%v&sweep_every=-1s&migrate=false&timeout=%s", url, opts.Table, opts.DurableTouch, patience)
+	return fmt.Sprintf("%s&table=%s&durable_touch=%v&sweep_every=-1s&migrate=false&timeout=%s", url, opts.Table, opts.DurableTouch, verbs.Patience)
 }
 
 // openPeer opens a store in a process of its own.

@@ -55,10 +55,6 @@ type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
-// patience is the time of a store in a process of its own, whose test is not about time: a
-// busy machine stands still for longer than the two seconds of every day.
-const patience = 30 * time.Second
-
 var (
 	full   = verbs.Full
 	create = verbs.Create
@@ -118,7 +114,7 @@ func (x *space) storeURL() string {
 	if strings.Contains(x.url, "?") {
 		sep = "&"
 	}
-	return fmt.Sprintf("%s%sprefix=%s&timeout=%s", x.url, sep, x.opts.Prefix, patience)
+	return fmt.Sprintf("%s%sprefix=%s&timeout=%s", x.url, sep, x.opts.Prefix, verbs.Patience)
 }
 
 // openPeer opens a store in a process of its own.

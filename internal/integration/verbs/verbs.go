@@ -20,6 +20,10 @@ func Full() bool { return os.Getenv("SOJOURN_TEST_FULL") == "1" }
 // ways to reach a server. The tests of every day are to take five minutes.
 func Further() bool { return Full() || os.Getenv("SOJOURN_TEST_FURTHER") == "1" }
 
+// Patience is the time of a store whose test is not about time: a busy machine stands still
+// for longer than the two seconds of every day.
+const Patience = 30 * time.Second
+
 // All are the calls of a store on the session "a", whose revision is v and whose owner is
 // "o", but Clear.
 func All(s store.Store, v store.Revision) map[string]func(context.Context) error {
